@@ -1,0 +1,50 @@
+"""A database URL as Django's settings dictionary."""
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from config import env
+
+LOCK_TIMEOUT_MS = env.integer("DATABASE_LOCK_TIMEOUT_MS", 2000, help="How long a statement waits for a lock.", minimum=1)
+STATEMENT_TIMEOUT_MS = env.integer("DATABASE_STATEMENT_TIMEOUT_MS", 10000, help="How long a statement may run.", minimum=1)
+IDLE_IN_TRANSACTION_TIMEOUT_MS = env.integer(
+    "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS", 30000, help="How long a transaction may sit idle.", minimum=1
+)
+
+
+def database_from_url(url: str) -> dict[str, Any]:
+    """Return the `DATABASES` entry for `postgres://user:password@host:port/name?host=/socket/folder&sslmode=…`.
+
+    Raises `ConfigurationError` for anything that is no PostgreSQL URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise env.ConfigurationError("DATABASE_URL must start with postgres:// or postgresql://.")
+    try:
+        port = parts.port
+    except ValueError:
+        raise env.ConfigurationError("DATABASE_URL: the port is not a number.") from None
+    name = unquote(parts.path.lstrip("/"))
+    if not name:
+        raise env.ConfigurationError("DATABASE_URL names no database.")
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", None) or parts.hostname or "",
+        "PORT": str(port or query.pop("port", "")),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5, "options": _session_options(), **query},
+    }
+
+
+def _session_options() -> str:
+    limits = {
+        "lock_timeout": LOCK_TIMEOUT_MS,
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    }
+    return " ".join(f"-c {name}={milliseconds}" for name, milliseconds in limits.items())

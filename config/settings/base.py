@@ -1,0 +1,104 @@
+"""Settings that hold everywhere; what differs stands in development.py, test.py and production.py.
+
+Defaults are the closed ones: private API, HTTPS, no debug, no secret.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from config import env
+from config.database import database_from_url
+from core.embedded.locations import Locations
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+DATA_DIR = Path(env.text("NOOK_DATA_DIR", str(BASE_DIR / "var"), help="Folder of the embedded servers and local files."))
+EMBEDDED = Locations(DATA_DIR)
+
+DEBUG = False
+SECRET_KEY = env.text("SECRET_KEY", "", help="Signs cursors, links and admin sessions; 32 random bytes or more.", kind="secret")
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", (), help="Host names that this server answers to.")
+PUBLIC_URL = env.text("PUBLIC_URL", "", help="The address that people reach this server at; links in mails start with it.")
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "core",
+    "notifications",
+    "accounts",
+    "resources",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Data ------------------------------------------------------------------------------------------
+
+DATABASE_URL = env.text("DATABASE_URL", "", help="PostgreSQL 14 or later; empty: the embedded server.", kind="url")
+DATABASES = {"default": database_from_url(DATABASE_URL or EMBEDDED.database_url)}
+
+REDIS_URL = env.text("REDIS_URL", "", help="Redis 7 or Valkey; empty: the embedded server.", kind="url") or EMBEDDED.redis_url
+CACHE_URL = env.text("CACHE_URL", "", help="The Redis that may evict (cache); empty: REDIS_URL.", kind="url") or REDIS_URL
+STATE_URL = env.text("STATE_URL", "", help="The Redis that may not evict (rate limits); empty: REDIS_URL.", kind="url") or REDIS_URL
+BROKER_URL = env.text("BROKER_URL", "", help="amqp://… for RabbitMQ, or Redis; empty: REDIS_URL.", kind="url") or REDIS_URL
+
+# Language and time -----------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+# Accounts --------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.RoleBackend"]
+# The unique index on users.email is partial (live rows only), which Django cannot see.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+
+# Static files ----------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"

@@ -1,0 +1,12 @@
+"""Production: fails closed; `manage.py check --deploy` lists what is missing."""
+
+from config import env
+from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
+from config.settings.base import ALLOWED_HOSTS, DATABASE_URL, SECRET_KEY
+
+if not SECRET_KEY:
+    raise env.ConfigurationError("SECRET_KEY is missing: give 32 random bytes or more.")
+if not ALLOWED_HOSTS:
+    raise env.ConfigurationError("ALLOWED_HOSTS is missing: name the hosts that this server answers to.")
+if not DATABASE_URL:
+    raise env.ConfigurationError("DATABASE_URL is missing.")

@@ -1,0 +1,6 @@
+"""The test suite: real services, cheap hashes."""
+
+from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
+
+SECRET_KEY = "a-key-for-tests-only-0123456789abcdef0123456789abcdef"  # noqa: S105  # not a secret
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

@@ -1,0 +1,1 @@
+"""The cast and the stage of every test; app tests reach up to other floors only through these fixtures."""

@@ -1,0 +1,29 @@
+"""The secrets of a data folder: made at the first start, kept in one 0600 file, never a known default."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+
+def load_or_create(data_dir: Path) -> dict[str, str]:
+    """Return the data folder's secrets by setting name, after making the ones that are not there yet."""
+    path = data_dir / "secrets.json"
+    known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    missing = {name: make() for name, make in _MAKERS.items() if name not in known}
+    if missing:
+        known |= missing
+        _write(path, known)
+    return known
+
+
+def _write(path: Path, values: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(values, file, indent=2)
+    temporary.replace(path)
+
+
+_MAKERS = {"SECRET_KEY": lambda: secrets.token_urlsafe(48)}

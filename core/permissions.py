@@ -1,0 +1,80 @@
+"""Who is asking and what they hold: the one value that every service takes as `actor`."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+ADMIN: Final = "admin"
+
+PERMISSIONS: Final[dict[str, str]] = {
+    "read:user": "See every user's account.",
+    "write:user": "Create users and change their name and profile.",
+    "delete:user": "Delete and restore users.",
+    "read:role": "See roles and what they permit.",
+    "read:resource": "Read every resource.",
+    "write:resource": "Change every resource.",
+    "delete:resource": "Delete every resource.",
+    "read:audit": "Read the audit trail.",
+    "send:notification": "Send notifications to users.",
+    ADMIN: "Everything, including roles, types and settings.",
+}
+"""The catalogue: every permission string there is, with what it allows."""
+
+
+class Account(Protocol):
+    """What `Caller.of` needs of a user model."""
+
+    id: UUID
+    email: str
+    name: str
+
+    @property
+    def role_name(self) -> str: ...
+
+    @property
+    def permission_set(self) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated (or anonymous) caller, as DRF's `request.user` and as the `actor` of services."""
+
+    id: UUID | None
+    email: str = ""
+    name: str = ""
+    role: str = ""
+    permissions: frozenset[str] = field(default_factory=frozenset)
+    session_id: UUID | None = None
+    authenticated_at: datetime | None = None
+    on_behalf_of: UUID | None = None
+
+    @classmethod
+    def of(cls, user: Account) -> "Caller":
+        """Return the caller that `user` is, outside an API session (admin, commands, tasks)."""
+        return cls(user.id, user.email, user.name, user.role_name, user.permission_set)
+
+    @property
+    def is_authenticated(self) -> bool:
+        return self.id is not None
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.id is None
+
+    @property
+    def pk(self) -> UUID | None:
+        return self.id
+
+    @property
+    def is_active(self) -> bool:
+        return True
+
+    def holds(self, permission: str) -> bool:
+        """Return whether the caller's role has `permission`; `admin` holds all."""
+        return ADMIN in self.permissions or permission in self.permissions
+
+
+ANONYMOUS: Final = Caller(id=None)
+SYSTEM: Final = Caller(id=None, name="system", role="system", permissions=frozenset({ADMIN}))
+"""The actor of work that no person asked for: schedules, commands, migrations of data."""
