@@ -11,13 +11,22 @@ from config.database import database_from_url
 from core.embedded.locations import Locations
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-DATA_DIR = Path(env.text("NOOK_DATA_DIR", str(BASE_DIR / "var"), help="Folder of the embedded servers and local files."))
+DATA_DIR = Path(
+    env.text("NOOK_DATA_DIR", str(BASE_DIR / "var"), help="Folder of the embedded servers and local files.")
+)
 EMBEDDED = Locations(DATA_DIR)
 
 DEBUG = False
-SECRET_KEY = env.text("SECRET_KEY", "", help="Signs cursors, links and admin sessions; 32 random bytes or more.", kind="secret")
+SECRET_KEY = env.text(
+    "SECRET_KEY", "", help="Signs cursors, links and admin sessions; 32 random bytes or more.", kind="secret"
+)
+ENCRYPTION_KEYS = env.text(
+    "ENCRYPTION_KEYS", "", help="id:base64,id:base64 of 32 bytes each; the first seals, all open.", kind="secret"
+)
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", (), help="Host names that this server answers to.")
-PUBLIC_URL = env.text("PUBLIC_URL", "", help="The address that people reach this server at; links in mails start with it.")
+PUBLIC_URL = env.text(
+    "PUBLIC_URL", "", help="The address that people reach this server at; links in mails start with it."
+)
 
 INSTALLED_APPS = [
     "unfold",
@@ -39,6 +48,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "core.middleware.EdgeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -74,10 +84,23 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASE_URL = env.text("DATABASE_URL", "", help="PostgreSQL 14 or later; empty: the embedded server.", kind="url")
 DATABASES = {"default": database_from_url(DATABASE_URL or EMBEDDED.database_url)}
 
-REDIS_URL = env.text("REDIS_URL", "", help="Redis 7 or Valkey; empty: the embedded server.", kind="url") or EMBEDDED.redis_url
-CACHE_URL = env.text("CACHE_URL", "", help="The Redis that may evict (cache); empty: REDIS_URL.", kind="url") or REDIS_URL
-STATE_URL = env.text("STATE_URL", "", help="The Redis that may not evict (rate limits); empty: REDIS_URL.", kind="url") or REDIS_URL
-BROKER_URL = env.text("BROKER_URL", "", help="amqp://… for RabbitMQ, or Redis; empty: REDIS_URL.", kind="url") or REDIS_URL
+REDIS_URL = (
+    env.text("REDIS_URL", "", help="Redis 7 or Valkey; empty: the embedded server.", kind="url") or EMBEDDED.redis_url
+)
+CACHE_URL = (
+    env.text("CACHE_URL", "", help="The Redis that may evict (cache); empty: REDIS_URL.", kind="url") or REDIS_URL
+)
+STATE_URL = (
+    env.text("STATE_URL", "", help="The Redis that may not evict (rate limits); empty: REDIS_URL.", kind="url")
+    or REDIS_URL
+)
+BROKER_URL = (
+    env.text("BROKER_URL", "", help="amqp://… for RabbitMQ, or Redis; empty: REDIS_URL.", kind="url") or REDIS_URL
+)
+
+# Limits ----------------------------------------------------------------------------------------
+
+RATE_LIMIT_SCALE = env.number("RATE_LIMIT_SCALE", 1, help="Multiplies every rate limit; for load tests.", minimum=0.001)
 
 # Language and time -----------------------------------------------------------------------------
 

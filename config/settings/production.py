@@ -2,7 +2,7 @@
 
 from config import env
 from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
-from config.settings.base import ALLOWED_HOSTS, DATABASE_URL, SECRET_KEY
+from config.settings.base import ALLOWED_HOSTS, DATABASE_URL, ENCRYPTION_KEYS, SECRET_KEY
 
 if not SECRET_KEY:
     raise env.ConfigurationError("SECRET_KEY is missing: give 32 random bytes or more.")
@@ -10,3 +10,5 @@ if not ALLOWED_HOSTS:
     raise env.ConfigurationError("ALLOWED_HOSTS is missing: name the hosts that this server answers to.")
 if not DATABASE_URL:
     raise env.ConfigurationError("DATABASE_URL is missing.")
+if not ENCRYPTION_KEYS:
+    raise env.ConfigurationError("ENCRYPTION_KEYS is missing: give id:base64 with 32 random bytes.")

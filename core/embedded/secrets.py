@@ -1,5 +1,6 @@
 """The secrets of a data folder: made at the first start, kept in one 0600 file, never a known default."""
 
+import base64
 import json
 import os
 import secrets
@@ -26,4 +27,7 @@ def _write(path: Path, values: dict[str, str]) -> None:
     temporary.replace(path)
 
 
-_MAKERS = {"SECRET_KEY": lambda: secrets.token_urlsafe(48)}
+_MAKERS = {
+    "SECRET_KEY": lambda: secrets.token_urlsafe(48),
+    "ENCRYPTION_KEYS": lambda: f"first:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+}

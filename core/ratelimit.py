@@ -1,0 +1,120 @@
+"""Token buckets: `take` asks Redis in one Lua call, and the same arithmetic in this process when Redis is away.
+
+A bucket is kept as one number, the moment at which it will be full again (the generic cell rate algorithm):
+exactly a token bucket's answers, one key to read and write. Redis's own clock decides, so servers whose clocks
+differ still share one bucket. The limiter never fails open: without Redis every process holds the same limits.
+"""
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import redis
+from django.conf import settings
+
+from core.redis_link import RedisLink, RedisUnavailable
+
+SCOPES: Final[dict[str, tuple[float, float]]] = {
+    "anonymous": (60, 1),
+    "user": (600, 10),
+    "auth": (10, 1 / 6),
+    "upload": (60, 1),
+    "bulk": (10, 1 / 6),
+}
+"""Name to capacity and refill per second; the documentation's table is made from this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer of a bucket; times in seconds."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset_after: float
+    retry_after: float
+
+
+_SCRIPT: Final = b"""
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local interval = tonumber(ARGV[1])
+local full = tonumber(ARGV[2])
+local cost = tonumber(ARGV[3]) * interval
+local stored = redis.call('GET', KEYS[1])
+local debt = stored and math.max(tonumber(stored) - now, 0) or 0
+local after = debt + cost
+if after > full then
+  return {0, math.floor((full - debt) / interval), math.ceil(debt), math.ceil(after - full)}
+end
+redis.call('SET', KEYS[1], string.format('%.0f', now + after), 'PX', math.ceil(after / 1000) + 1)
+return {1, math.floor((full - after) / interval), math.ceil(after), 0}
+"""
+_EVALSHA_HEAD: Final = b"*7\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n$1\r\n1\r\n" % hashlib.sha1(_SCRIPT).hexdigest().encode()  # noqa: S324  # Redis names scripts by SHA-1
+_EVAL_HEAD: Final = b"*7\r\n$4\r\nEVAL\r\n$%d\r\n%s\r\n$1\r\n1\r\n" % (len(_SCRIPT), _SCRIPT)
+_LOCAL_BUCKETS_AT_MOST: Final = 100_000
+
+
+def take(scope: str, identity: str, cost: int = 1) -> Verdict:
+    """Take `cost` tokens from the bucket of `identity` in `scope`, or none when there are too few."""
+    capacity, interval = _numbers(scope, settings.RATE_LIMIT_SCALE)
+    try:
+        return _take_shared(_link(settings.STATE_URL), f"nook:rate:{{{scope}:{identity}}}", capacity, interval, cost)
+    except (RedisUnavailable, redis.ResponseError):
+        return _LOCAL.take(f"{scope}:{identity}", capacity, interval, cost)
+
+
+@lru_cache(maxsize=32)
+def _numbers(scope: str, scale: float) -> tuple[int, float]:
+    capacity, refill = SCOPES[scope]
+    return max(1, int(capacity * scale)), 1_000_000 / (refill * scale)
+
+
+@lru_cache(maxsize=4)
+def _link(url: str) -> RedisLink:
+    return RedisLink(url)
+
+
+def _take_shared(link: RedisLink, key: str, capacity: int, interval: float, cost: int) -> Verdict:
+    arguments = _bulk(key, f"{interval:.6f}", f"{capacity * interval:.6f}", str(cost))
+    try:
+        reply = link.send(_EVALSHA_HEAD + arguments)
+    except redis.exceptions.NoScriptError:
+        reply = link.send(_EVAL_HEAD + arguments)
+    allowed, remaining, reset, retry = reply
+    return Verdict(allowed == 1, capacity, remaining, reset / 1_000_000, retry / 1_000_000)
+
+
+def _bulk(*arguments: str) -> bytes:
+    return b"".join([b"$%d\r\n%s\r\n" % (len(raw), raw) for raw in map(str.encode, arguments)])
+
+
+class _LocalBuckets:
+    """The same buckets within this process, at most so many at a time."""
+
+    def __init__(self) -> None:
+        self._full_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def take(self, key: str, capacity: int, interval: float, cost: int) -> Verdict:
+        now = time.monotonic_ns() / 1000
+        full = capacity * interval
+        with self._lock:
+            debt = max(self._full_at.get(key, 0.0) - now, 0.0)
+            after = debt + cost * interval
+            if after <= full:
+                self._keep(key, now + after, now)
+        if after > full:
+            return Verdict(False, capacity, int((full - debt) / interval), debt / 1e6, (after - full) / 1e6)
+        return Verdict(True, capacity, int((full - after) / interval), after / 1e6, 0.0)
+
+    def _keep(self, key: str, full_at: float, now: float) -> None:
+        if len(self._full_at) >= _LOCAL_BUCKETS_AT_MOST and key not in self._full_at:
+            self._full_at = {name: moment for name, moment in self._full_at.items() if moment > now}
+        self._full_at[key] = full_at
+
+
+_LOCAL: Final = _LocalBuckets()

@@ -1,0 +1,105 @@
+"""A connection per thread to one Redis, with a switch that keeps a dead or hung server out of the way.
+
+The first failure opens the switch; from then on callers are refused at once and use their fallback, while one
+thread of the process asks the server again until it answers. So a hung Redis costs one request its read
+timeout, once, and no later request anything.
+"""
+
+import threading
+import time
+from typing import Any, Final
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import ConnectionInterface, ConnectionPool
+from redis.retry import Retry
+
+CONNECT_TIMEOUT: Final = 0.2
+READ_TIMEOUT: Final = 0.15
+PROBE_INTERVAL: Final = 0.25
+
+
+class RedisUnavailable(Exception):
+    """The server does not answer at the moment; use the fallback."""
+
+
+class RedisLink:
+    """Commands to the Redis at `url`, from any thread."""
+
+    def __init__(self, url: str) -> None:
+        self._pool = ConnectionPool.from_url(
+            url,
+            socket_connect_timeout=CONNECT_TIMEOUT,
+            socket_timeout=READ_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+            protocol=2,
+        )
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._generation = 0
+
+    @property
+    def is_available(self) -> bool:
+        """Return whether commands are let through."""
+        return not self._is_open
+
+    def call(self, *command: Any) -> Any:
+        """Return the reply to one command; raises `RedisUnavailable` when the server does not give one.
+
+        A refusal by a server that does answer (`redis.ResponseError`) is the caller's.
+        """
+        return self.send(b"".join(self._connection().pack_command(*command)))
+
+    def send(self, packed: bytes) -> Any:
+        """Return the reply to one command that is RESP already."""
+        if self._is_open:
+            raise RedisUnavailable
+        try:
+            connection = self._connection()
+            connection.send_packed_command([packed], check_health=False)
+            return connection.read_response()
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            self._drop_connection()
+            self._open()
+            raise RedisUnavailable from error
+
+    def _connection(self) -> ConnectionInterface:
+        connection: ConnectionInterface | None = getattr(self._local, "connection", None)
+        if connection is None or self._local.generation != self._generation:
+            self._drop_connection()
+            connection = self._pool.make_connection()
+            self._local.connection, self._local.generation = connection, self._generation
+        return connection
+
+    def _drop_connection(self) -> None:
+        connection: ConnectionInterface | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.disconnect()
+            self._local.connection = None
+
+    def _open(self) -> None:
+        with self._lock:
+            if self._is_open:
+                return
+            self._is_open = True
+            # Connections of other threads may hold half an answer: none of them is used again.
+            self._generation += 1
+        threading.Thread(target=self._probe_until_it_answers, name="redis-probe", daemon=True).start()
+
+    def _probe_until_it_answers(self) -> None:
+        while not self._answers():
+            time.sleep(PROBE_INTERVAL)
+        self._is_open = False
+
+    def _answers(self) -> bool:
+        connection = self._pool.make_connection()
+        try:
+            connection.connect()
+            connection.send_command("PING")
+            return bool(connection.read_response() in (b"PONG", "PONG"))
+        except (redis.RedisError, OSError):
+            return False
+        finally:
+            connection.disconnect()
