@@ -1,35 +1,43 @@
-PYTHON ?= python3
+# Every command a newcomer, an operator or the CI needs; `make` alone lists them.
+# Nothing but make and Python 3.11, 3.12 or 3.13 has to be there; PYTHON=… names another interpreter.
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
+.PHONY: install run test lint check bench drills schema docs lock help
 
-.venv/.installed: requirements.txt
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Nook Link needs Python 3.11, 3.12 or 3.13; none was found on PATH (PYTHON=… names one)." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks its venv module; on Debian: apt-get install python3-venv." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
-	touch $@
 
-.venv/.installed-dev: .venv/.installed requirements-dev.txt
-	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
-	touch $@
+.venv/.installed: requirements.txt | .venv/bin/python
+	$(PIP) -r requirements.txt
+	@touch $@
 
-.PHONY: install run test lint check bench drills schema help
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	$(PIP) -r requirements-dev.txt
+	@touch $@
 
 install: .venv/.installed ## Make .venv and install the locked requirements
 
 run: install ## Start everything: PostgreSQL, Valkey, web, live, worker, beat
-	exec $(BIN)/python manage.py up
+	@exec $(BIN)/python manage.py up
 
 test: .venv/.installed-dev ## Run the tests on real PostgreSQL and Valkey
-	$(BIN)/pytest
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/.installed-dev ## Format check, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
-check: lint ## Everything that CI runs
-	$(BIN)/pytest
+check: lint ## Everything that CI runs: lint, migrations, schema, deploy check, tests, coverage
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=xml:var/coverage.xml $(PYTEST_ARGS)
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'

@@ -1,0 +1,61 @@
+"""Files stay small enough to read, and hold nothing of the machine they were written on."""
+
+import ast
+import re
+
+from config.tests.sources import ROOT, application_code, files, name_of, stale
+
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 50
+# A longer file, with the reason.
+LONG_FILES: dict[str, str] = {}
+
+PRIVATE_PATH = re.compile(r"(?<![\w.~-])/(?:root|home/[a-z]+|Users/\w+)/")
+INDEX_OPTION = re.compile(r"^\s*(?:--index-url|--extra-index-url|--find-links|-i\s)", re.MULTILINE)
+
+
+def test_no_python_file_is_longer_than_a_sitting() -> None:
+    long = {
+        name_of(path)
+        for path in files(".py")
+        if "migrations" not in path.parts and len(path.read_text(encoding="utf-8").splitlines()) > LONGEST_FILE
+    }
+
+    assert long - set(LONG_FILES) == set()
+    assert stale(LONG_FILES, long) == set()
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = [
+        f"{name_of(path)}:{node.lineno} {node.name}"
+        for path, tree in application_code()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
+    ]
+
+    assert long == []
+
+
+def test_no_file_names_a_private_path_or_this_checkout() -> None:
+    found = [
+        name_of(path)
+        for suffix in (".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".in", ".sh", ".conf", "Dockerfile", "Makefile")
+        for path in files(suffix)
+        if PRIVATE_PATH.search(text := path.read_text(encoding="utf-8")) or f"{ROOT}/" in text
+    ]
+
+    assert found == []
+
+
+def test_the_lock_files_name_no_package_index() -> None:
+    found = [path.name for path in ROOT.glob("requirements*") if INDEX_OPTION.search(path.read_text(encoding="utf-8"))]
+
+    assert found == []
+
+
+def test_every_locked_package_has_a_version_and_a_hash() -> None:
+    for path in ROOT.glob("requirements*.txt"):
+        entries = re.split(r"\n(?=[a-zA-Z])", path.read_text(encoding="utf-8").strip())
+
+        assert [entry.splitlines()[0] for entry in entries if "==" not in entry or "--hash=sha256:" not in entry] == []
