@@ -1,1 +1,13 @@
 """The cast and the stage of every test; app tests reach up to other floors only through these fixtures."""
+
+import os
+
+import pytest
+
+_SETTINGS = "config.settings.test"
+
+# Named here and not in pyproject.toml: the plugin below must see to the servers before anyone reads the settings.
+if os.environ.setdefault("DJANGO_SETTINGS_MODULE", _SETTINGS) != _SETTINGS:
+    raise pytest.UsageError(f"The tests run on {_SETTINGS}: unset DJANGO_SETTINGS_MODULE.")
+
+pytest_plugins = ["config.tests.services"]

@@ -94,9 +94,9 @@ STATE_URL = (
     env.text("STATE_URL", "", help="The Redis that may not evict (rate limits); empty: REDIS_URL.", kind="url")
     or REDIS_URL
 )
-BROKER_URL = (
-    env.text("BROKER_URL", "", help="amqp://… for RabbitMQ, or Redis; empty: REDIS_URL.", kind="url") or REDIS_URL
-)
+BROKER_URL = env.text("BROKER_URL", "", help="amqp://… for RabbitMQ, or Redis; empty: REDIS_URL.", kind="url")
+# Celery has its own scheme for Redis on a unix socket.
+BROKER_URL = BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
 
 # Limits ----------------------------------------------------------------------------------------
 

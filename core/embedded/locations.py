@@ -24,6 +24,10 @@ class Locations:
         return Path(tempfile.gettempdir()) / f"nook-{digest}"
 
     @property
+    def log_dir(self) -> Path:
+        return self.data_dir / "log"
+
+    @property
     def postgres_dir(self) -> Path:
         return self.data_dir / "postgres"
 
@@ -42,3 +46,9 @@ class Locations:
     @property
     def redis_url(self) -> str:
         return f"unix://{self.valkey_socket}"
+
+    def make_folders(self) -> None:
+        """Make the folders that every embedded server shares."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.log_dir.mkdir(exist_ok=True)
+        self.run_dir.mkdir(mode=0o700, exist_ok=True)

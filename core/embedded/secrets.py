@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -27,7 +28,7 @@ def _write(path: Path, values: dict[str, str]) -> None:
     temporary.replace(path)
 
 
-_MAKERS = {
+_MAKERS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "ENCRYPTION_KEYS": lambda: f"first:{base64.b64encode(secrets.token_bytes(32)).decode()}",
 }
