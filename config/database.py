@@ -5,14 +5,21 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from config import env
 
-LOCK_TIMEOUT_MS = env.integer("DATABASE_LOCK_TIMEOUT_MS", 2000, help="How long a statement waits for a lock.", minimum=1)
-STATEMENT_TIMEOUT_MS = env.integer("DATABASE_STATEMENT_TIMEOUT_MS", 10000, help="How long a statement may run.", minimum=1)
+LOCK_TIMEOUT_MS = env.integer(
+    "DATABASE_LOCK_TIMEOUT_MS", 2000, help="How long a statement waits for a lock.", minimum=1
+)
+STATEMENT_TIMEOUT_MS = env.integer(
+    "DATABASE_STATEMENT_TIMEOUT_MS", 10000, help="How long a statement may run.", minimum=1
+)
 IDLE_IN_TRANSACTION_TIMEOUT_MS = env.integer(
     "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS", 30000, help="How long a transaction may sit idle.", minimum=1
 )
+TRANSACTION_POOLING = env.boolean(
+    "DATABASE_TRANSACTION_POOLING", False, help="DATABASE_URL leads to PgBouncer in transaction mode."
+)
 
 
-def database_from_url(url: str) -> dict[str, Any]:
+def database_from_url(url: str, *, pooled: bool = TRANSACTION_POOLING) -> dict[str, Any]:
     """Return the `DATABASES` entry for `postgres://user:password@host:port/name?host=/socket/folder&sslmode=…`.
 
     Raises `ConfigurationError` for anything that is no PostgreSQL URL.
@@ -37,8 +44,16 @@ def database_from_url(url: str) -> dict[str, Any]:
         "PORT": str(port or query.pop("port", "")),
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, "options": _session_options(), **query},
+        "DISABLE_SERVER_SIDE_CURSORS": pooled,
+        "OPTIONS": {"connect_timeout": 5, **_session_settings(pooled=pooled), **query},
     }
+
+
+def _session_settings(*, pooled: bool) -> dict[str, Any]:
+    """Return what every session starts with; sessions that a pooler shares keep nothing, their role sets limits."""
+    if pooled:
+        return {"prepare_threshold": None}
+    return {"options": _session_options()}
 
 
 def _session_options() -> str:
