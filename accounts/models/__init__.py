@@ -1,4 +1,15 @@
 from accounts.models.roles import Role
+from accounts.models.sessions import KnownDevice, Session, SpentRefreshToken
+from accounts.models.single_use_tokens import SingleUseToken
+from accounts.models.throttles import SignInThrottle
 from accounts.models.users import User
 
-__all__ = ["Role", "User"]
+__all__ = [
+    "KnownDevice",
+    "Role",
+    "Session",
+    "SignInThrottle",
+    "SingleUseToken",
+    "SpentRefreshToken",
+    "User",
+]

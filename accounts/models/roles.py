@@ -1,8 +1,28 @@
 """A role is a name and one JSON list of permission strings; every user has exactly one."""
 
+from typing import Final
+
 from django.db import models
+from django.db.models.lookups import Exact
 
 from core.models import TimestampedModel
+
+DEFAULT_ROLE: Final = "user"
+ADMIN_ROLE: Final = "admin"
+
+
+class JsonType(models.Func):
+    """`jsonb_typeof(value)`."""
+
+    function = "jsonb_typeof"
+    output_field = models.CharField()
+
+
+class DefaultRole(models.Func):
+    """`nook_default_role()`: the id of the role `user`, so that a raw INSERT of a user works too."""
+
+    function = "nook_default_role"
+    output_field = models.IntegerField()
 
 
 class Role(TimestampedModel):
@@ -13,9 +33,20 @@ class Role(TimestampedModel):
     description = models.CharField(max_length=500, blank=True, default="", db_default="")
     permissions = models.JSONField(default=list, db_default=[])
     require_mfa = models.BooleanField(default=False, db_default=False)
+    version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
 
     class Meta:
         db_table = "roles"
+        constraints = [
+            models.CheckConstraint(
+                name="ck_roles_permissions_array",
+                condition=Exact(JsonType("permissions"), models.Value("array")),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def permission_set(self) -> frozenset[str]:
+        return frozenset(self.permissions)

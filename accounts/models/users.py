@@ -1,10 +1,32 @@
 """The user: an e-mail address, a password hash, one role."""
 
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models
+from typing import ClassVar, Final, Self
 
-from accounts.models.roles import Role
-from core.models import BaseModel, SoftDeleteModel
+from django.contrib.auth import get_backends
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models.functions import Lower, Upper
+
+from accounts.models.roles import DefaultRole, Role
+from core.models import AliveManager, BaseModel, SoftDeleteModel
+from core.permissions import ADMIN
+
+STAFF_PERMISSION: Final = "read:user"
+"""Who holds this may open the Django admin; what they see there their role decides."""
+
+
+def normalised_email(address: str) -> str:
+    """Return the form in which an address is stored and compared."""
+    return address.strip().lower()
+
+
+class UserManager(AliveManager["User"]):
+    """The live users."""
+
+    def get_by_natural_key(self, email: str) -> "User":
+        """Return the live user with this address; Django's own commands look users up this way."""
+        return self.get(email=normalised_email(email))
 
 
 class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
@@ -13,18 +35,77 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
     email = models.CharField(max_length=255)
     password = models.CharField(max_length=255, db_column="password_hash")
     name = models.CharField(max_length=255)
-    role = models.ForeignKey(Role, models.PROTECT, related_name="users", db_index=False)
+    role = models.ForeignKey(Role, models.PROTECT, related_name="users", db_index=False, db_default=DefaultRole())
     is_active = models.BooleanField(default=True, db_default=True)
     email_verified = models.BooleanField(default=False, db_default=False)
     bio = models.CharField(max_length=2000, blank=True, default="", db_default="")
     locale = models.CharField(max_length=35, default="en", db_default="en")
     time_zone = models.CharField(max_length=64, default="UTC", db_default="UTC")
+    last_login = None
+    last_login_at = models.DateTimeField(null=True, blank=True, editable=False)
+    version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
 
     USERNAME_FIELD = "email"
-    REQUIRED_FIELDS = ["name"]
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    objects: ClassVar[models.Manager[Self]] = UserManager()  # type: ignore[assignment]  # generic over Self
 
     class Meta:
         db_table = "users"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["email"], condition=models.Q(deleted_at__isnull=True), name="idx_users_email"
+            ),
+            models.CheckConstraint(name="ck_users_email_lower", condition=models.Q(email=Lower("email"))),
+        ]
+        indexes = [
+            GinIndex(
+                OpClass(Upper("email"), name="gin_trgm_ops"),
+                OpClass(Upper("name"), name="gin_trgm_ops"),
+                name="idx_users_search",
+            ),
+            models.Index(fields=["role"], name="idx_users_role_id"),
+            models.Index(fields=["-created_at", "-id"], name="idx_users_created_at"),
+            models.Index(
+                fields=["id"],
+                name="idx_users_legacy_hash",
+                condition=(
+                    ~models.Q(("password__startswith", "bcrypt_sha256$")) & ~models.Q(("password__startswith", "!"))
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def role_name(self) -> str:
+        return self.role.name
+
+    @property
+    def permission_set(self) -> frozenset[str]:
+        return self.role.permission_set
+
+    @property
+    def is_staff(self) -> bool:
+        """Return whether the Django admin opens for this user."""
+        return bool(self.permission_set & {ADMIN, STAFF_PERMISSION})
+
+    @property
+    def is_superuser(self) -> bool:
+        return ADMIN in self.permission_set
+
+    def has_perm(self, permission: str, obj: models.Model | None = None) -> bool:
+        """Return whether one of Django's permissions (`accounts.view_user`) follows from the role."""
+        return self.is_active and any(backend.has_perm(self, permission, obj) for backend in get_backends())
+
+    def has_perms(self, permissions: list[str], obj: models.Model | None = None) -> bool:
+        return all(self.has_perm(permission, obj) for permission in permissions)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Return whether anything of `app_label` is for this user."""
+        return self.is_active and (self.is_superuser or self._sees_something_of(app_label))
+
+    def _sees_something_of(self, app_label: str) -> bool:
+        names = {name for backend in get_backends() for name in backend.get_all_permissions(self)}
+        return any(name.partition(".")[0] == app_label for name in names)

@@ -120,6 +120,25 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator", "OPTIONS": {"user_attributes": ("email", "name")}},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+# Tokens ----------------------------------------------------------------------------------------
+
+JWT_KEYS = env.text("JWT_KEYS", "", help="Signs access tokens: id:secret,… (secret: openssl rand -base64 32); the first signs, all verify.", kind="secret")
+JWT_ISSUER = env.text("JWT_ISSUER", "", help="The `iss` of access tokens; empty: PUBLIC_URL.") or PUBLIC_URL or "nook-link"
+JWT_AUDIENCE = env.text("JWT_AUDIENCE", "nook-link", help="The `aud` of access tokens.")
+ACCESS_TOKEN_SECONDS = env.integer("ACCESS_TOKEN_SECONDS", 900, help="How long an access token serves.", minimum=10)
+REFRESH_TOKEN_DAYS = env.integer("REFRESH_TOKEN_DAYS", 30, help="How long a session lives without being refreshed.", minimum=1)
+REFRESH_GRACE_SECONDS = 10
+# How old the state of a session may be that a request is judged by: the promise is one second, so a little less.
+AUTHENTICATION_SNAPSHOT_SECONDS = 0.9
+EMAIL_VERIFICATION_REQUIRED = env.boolean("EMAIL_VERIFICATION_REQUIRED", True, help="Whether an address must be confirmed before the first sign-in.")
+SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "TOKEN_TYPE_CLAIM": "typ", "USER_ID_CLAIM": "sub"}
 
 # Static files ----------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from core.crypto.fields import EncryptedBytesField, EncryptedField, EncryptedJSONField, EncryptedTextField
 from core.crypto.keyring import DecryptionFailed, decrypt, encrypt, key_id_of
-from core.crypto.tokens import is_well_formed_token, random_token, token_digest
+from core.crypto.tokens import is_well_formed_token, random_token, token_digest, token_from
 
 __all__ = [
     "DecryptionFailed",
@@ -16,4 +16,5 @@ __all__ = [
     "key_id_of",
     "random_token",
     "token_digest",
+    "token_from",
 ]

@@ -17,7 +17,12 @@ _CHECKSUM_LENGTH: Final = 6
 
 def random_token(prefix: str) -> str:
     """Return a new token that starts with `<prefix>_`."""
-    secret = _base62(secrets.randbits(256), _RANDOM_LENGTH)
+    return token_from(prefix, secrets.token_bytes(32))
+
+
+def token_from(prefix: str, seed: bytes) -> str:
+    """Return the token whose secret part is these 32 bytes; they have to be as good as random."""
+    secret = _base62(int.from_bytes(seed, "big"), _RANDOM_LENGTH)
     return f"{prefix}_{secret}{_checksum(prefix, secret)}"
 
 

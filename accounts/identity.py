@@ -1,0 +1,144 @@
+"""Who an access token speaks for: a verified signature, remembered, and the state of its session, at most a second old.
+
+Both memories are this process's own and bounded, so they need no Redis: a logout, a role change or a
+deactivation holds on every process as soon as its snapshot has aged out.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import Session
+from accounts.tokens import verified_claims
+from core.errors import InvalidToken, NotAuthenticated, SessionRevoked, TokenExpired
+from core.permissions import ANONYMOUS, Caller
+
+_LIMIT: Final = 20_000
+
+Value = TypeVar("Value")
+
+
+class BoundedMemory(Generic[Value]):
+    """A dictionary that forgets its oldest entries; reads take no lock."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._entries: dict[Any, Value] = {}
+        self._lock = threading.Lock()
+        self.get: Callable[[Any], Value | None] = self._entries.get
+
+    def put(self, key: Any, value: Value) -> None:
+        """Keep `value` as the newest entry."""
+        with self._lock:
+            self._entries.pop(key, None)
+            self._entries[key] = value
+            while len(self._entries) > self._limit:
+                del self._entries[next(iter(self._entries))]
+
+    def forget(self, key: Any) -> None:
+        with self._lock:
+            self._entries.pop(key, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What PostgreSQL said of a session at `read_at`: the caller it is, or why it serves no longer."""
+
+    read_at: float
+    caller: Caller = ANONYMOUS
+    refusal: type[NotAuthenticated] | None = None
+
+
+@dataclass(slots=True)
+class Verified:
+    """A token whose signature was checked, and the caller it stood for when last seen."""
+
+    claims: dict[str, Any]
+    session_id: UUID
+    expires_at: int
+    authenticated_at: datetime
+    snapshot: Snapshot | None = None
+    caller: Caller = ANONYMOUS
+
+
+_verified: Final = BoundedMemory[Verified](_LIMIT)
+_snapshots: Final = BoundedMemory[Snapshot](_LIMIT)
+
+
+def identify(token: str) -> tuple[Caller, dict[str, Any]]:
+    """Return the caller that an access token speaks for, and its claims.
+
+    Raises `InvalidToken`, `TokenExpired` or `SessionRevoked`.
+    """
+    key = hashlib.sha256(token.encode()).digest()
+    known = _verified.get(key) or _verify(token, key)
+    if time.time() >= known.expires_at:
+        raise TokenExpired
+    snapshot = _snapshots.get(known.session_id)
+    if snapshot is None or time.monotonic() - snapshot.read_at > settings.AUTHENTICATION_SNAPSHOT_SECONDS:
+        snapshot = _read(known.session_id)
+    if snapshot is not known.snapshot:
+        _adopt(known, snapshot)
+    return known.caller, known.claims
+
+
+def forget_session(session_id: UUID) -> None:
+    """Make this process read the session anew: now, and again when the transaction at hand has committed."""
+    _snapshots.forget(session_id)
+    transaction.on_commit(lambda: _snapshots.forget(session_id))
+
+
+def forget_everyone() -> None:
+    """Make this process read every session anew: now, and again when the transaction at hand has committed."""
+    _snapshots.clear()
+    transaction.on_commit(_snapshots.clear)
+
+
+def _verify(token: str, key: bytes) -> Verified:
+    claims = verified_claims(token)
+    try:
+        known = Verified(
+            claims=claims,
+            session_id=UUID(claims["sid"]),
+            expires_at=claims["exp"],
+            authenticated_at=datetime.fromtimestamp(claims["auth_time"], UTC),
+        )
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        raise InvalidToken from None
+    _verified.put(key, known)
+    return known
+
+
+def _adopt(known: Verified, snapshot: Snapshot) -> None:
+    """Raise what the snapshot refuses with; else make it the one that `known` answers from."""
+    if snapshot.refusal is not None:
+        raise snapshot.refusal
+    known.caller = replace(snapshot.caller, authenticated_at=known.authenticated_at)
+    known.snapshot = snapshot
+
+
+def _read(session_id: UUID) -> Snapshot:
+    # The age counts from before the query: what is committed after this instant may be missing from its answer.
+    read_at = time.monotonic()
+    session = Session.objects.live().select_related("user__role").filter(pk=session_id).first()
+    snapshot = _snapshot_of(session, read_at)
+    _snapshots.put(session_id, snapshot)
+    return snapshot
+
+
+def _snapshot_of(session: Session | None, read_at: float) -> Snapshot:
+    if session is None or not session.user.is_active or session.user.deleted_at is not None:
+        return Snapshot(read_at, refusal=SessionRevoked)
+    return Snapshot(read_at, caller=replace(Caller.of(session.user), session_id=session.pk))

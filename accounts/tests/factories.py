@@ -1,0 +1,42 @@
+"""Valid neighbours: users in a role, and signed-in sessions of theirs."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+
+from accounts.models import Role, Session, User
+from accounts.tokens import REFRESH_PREFIX, AccessToken, digest
+from core.crypto import random_token
+
+PASSWORD = "correct-horse-battery-staple"
+
+_numbers = count(1)
+
+
+def create_user(role: str = "user", **fields: Any) -> User:
+    """Return a new verified user whose password is `PASSWORD`."""
+    values = {
+        "email": f"person-{next(_numbers)}@example.com",
+        "name": "A Person",
+        "password": make_password(PASSWORD),
+        "email_verified": True,
+        **fields,
+    }
+    return User.objects.create(role=Role.objects.get(name=role), **values)
+
+
+def create_session(user: User, *, authenticated_at: datetime | None = None) -> Session:
+    """Return a new live session of `user`."""
+    return Session.objects.create(
+        user=user,
+        token=digest(random_token(REFRESH_PREFIX)),
+        expires_at=datetime.now(UTC) + timedelta(days=30),
+        authenticated_at=authenticated_at or datetime.now(UTC),
+    )
+
+
+def access_token_of(session: Session) -> str:
+    """Return an access token of `session`, as a sign-in would have answered."""
+    return str(AccessToken.of(session, session.user, authenticated_at=session.authenticated_at))

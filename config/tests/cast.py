@@ -1,0 +1,63 @@
+"""The pytest plugin that gives every test its cast: four people, and API clients in sessions of theirs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from accounts.tests.factories import access_token_of, create_session, create_user
+
+
+class ApiClient(Client):
+    """Django's test client, speaking JSON, with an optional bearer token."""
+
+    def __init__(self, token: str | None = None, **options: Any) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        super().__init__(headers=headers, **options)
+
+    def post(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:
+        return super().post(path, {} if data is None else data, content_type, **extra)
+
+    def put(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:
+        return super().put(path, {} if data is None else data, content_type, **extra)
+
+    def patch(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:
+        return super().patch(path, {} if data is None else data, content_type, **extra)
+
+
+@pytest.fixture
+def anonymous() -> ApiClient:
+    """An API client without a token."""
+    return ApiClient()
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    """A plain user, who owns what the test is about."""
+    return create_user(email="owner@example.com", name="Olive Owner")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """A plain user, who has nothing to do with the owner's things."""
+    return create_user(email="stranger@example.com", name="Sam Stranger")
+
+
+@pytest.fixture
+def moderator(db: None) -> User:
+    """Staff with the rights of the role `moderator`."""
+    return create_user("moderator", email="moderator@example.com", name="Mo Moderator")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    """Staff with every right."""
+    return create_user("admin", email="admin@example.com", name="Ada Admin")
+
+
+@pytest.fixture
+def client_of() -> Callable[[User], ApiClient]:
+    """`client_of(user)`: an API client in a new session of that user."""
+    return lambda user: ApiClient(access_token_of(create_session(user)))
