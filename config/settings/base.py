@@ -102,6 +102,22 @@ BROKER_URL = BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
 
 RATE_LIMIT_SCALE = env.number("RATE_LIMIT_SCALE", 1, help="Multiplies every rate limit; for load tests.", minimum=0.001)
 
+# API -------------------------------------------------------------------------------------------
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],  # ApiView itself denies what no access row opens
+    "DEFAULT_THROTTLE_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": ["core.api.parser.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "core.api.schema.OperationSchema",
+    "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": "core.api.access.anonymous",
+    "URL_FORMAT_OVERRIDE": None,
+    "FORMAT_SUFFIX_KWARG": None,
+}
+
 # Language and time -----------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"

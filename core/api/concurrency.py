@@ -1,0 +1,45 @@
+"""ETag, If-Match and If-None-Match: a tag is the row's version in quotes.
+
+A tag names a state, not bytes, so a tag that a compressing proxy has marked weak (`W/"3"`) counts as the same.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse
+from rest_framework.request import Request
+
+from core.errors import PreconditionFailed
+
+CACHE_CONTROL: Final = "private, no-cache"
+
+Version = int | str | datetime
+
+
+def etag(version: Version) -> str:
+    """Return the tag of a version; rows without a version column give their `updated_at`."""
+    if isinstance(version, datetime):
+        return f'"{int(version.timestamp() * 1_000_000):x}"'
+    return f'"{version}"'
+
+
+def require_match(request: Request | HttpRequest, version: Version) -> None:
+    """Raise `PreconditionFailed` when `If-Match` is given and names another version."""
+    header = request.META.get("HTTP_IF_MATCH")
+    if header is not None and not _names(header, etag(version)):
+        raise PreconditionFailed
+
+
+def not_modified(request: Request | HttpRequest, version: Version) -> HttpResponse | None:
+    """Return 304 when `If-None-Match` names this version, else None."""
+    header = request.META.get("HTTP_IF_NONE_MATCH")
+    if header is None or not _names(header, etag(version)):
+        return None
+    response = HttpResponse(status=304, headers={"ETag": etag(version), "Cache-Control": CACHE_CONTROL})
+    del response["Content-Type"]
+    return response
+
+
+def _names(header: str, tag: str) -> bool:
+    tags = [part.strip().removeprefix("W/") for part in header.split(",")]
+    return "*" in tags or tag in tags

@@ -1,0 +1,190 @@
+"""The base of every API view: access, strict input, the envelope and the headers of every answer.
+
+A subclass says what each method demands and has one method per HTTP verb, three moves long:
+
+    class UserList(ApiView):
+        access = {"GET": "read:user", "POST": "write:user"}
+
+        @operation("List users", query=UserQuery, response=UserShape, paginated=True)
+        def get(self, request: Request) -> HttpResponse:
+            query = parse_query(UserQuery, request)
+            return paginate(User.objects.visible_to(self.caller), request, query, shape=user_shape, ...)
+
+A method without a row in `access` is denied and fails a system check. A method that declares no `query`
+refuses every query parameter, one that declares no `request` refuses every body field.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.request import Request
+from rest_framework.utils.mediatypes import media_type_matches
+from rest_framework.views import APIView
+
+from core.api.access import Access, caller_of, require
+from core.api.concurrency import CACHE_CONTROL
+from core.api.database_errors import is_retryable
+from core.api.envelope import no_content
+from core.api.errors import MethodNotAllowed, NotAcceptable, exception_handler
+from core.api.operations import Operation, operation_of
+from core.api.query import NoParameters, parse_query
+from core.api.serializers import NoFields, parse
+from core.api.throttling import (
+    DEFAULT,
+    charge_worthless_credentials,
+    headers_of,
+    take_after_authentication,
+    take_before_authentication,
+)
+from core.errors import NotAuthenticated, PermissionDenied, RateLimited
+from core.permissions import Caller
+from core.ratelimit import Verdict
+
+_ATTEMPTS: Final = 3
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_NEGOTIATION: Final = DefaultContentNegotiation()
+
+
+class ApiView(APIView):
+    """A view of the REST API: closed unless `access` opens it."""
+
+    access: ClassVar[dict[str, str | Access]] = {}
+    rate_limit: ClassVar[str | dict[str, str]] = "default"
+    keeps_secrets: ClassVar[bool] = False
+    """Whether no cache may hold the answers (tokens, sessions); paths under /auth/ are so by themselves."""
+
+    _verdict: Verdict | None = None
+
+    http_method_names = ["get", "post", "put", "patch", "delete", "head", "options"]
+
+    @property
+    def caller(self) -> Caller:
+        """Return who asks."""
+        return caller_of(self.request)
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        methods = [name.upper() for name in self.http_method_names if hasattr(self, name)]
+        return [*methods, "HEAD"] if "GET" in methods and "HEAD" not in methods else methods
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        return Request(
+            request,
+            parsers=self.get_parsers(),
+            authenticators=self.get_authenticators(),
+            negotiator=_NEGOTIATION,
+            parser_context={"view": self, "args": args, "kwargs": kwargs},
+        )
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.args, self.kwargs = args, kwargs
+        self.request = self.initialize_request(request, *args, **kwargs)
+        try:
+            self.initial(self.request, *args, **kwargs)
+            response = self._answer(self.request, *args, **kwargs)
+        except Exception as error:  # the edge: every error becomes an answer, faults of ours are logged there
+            response = exception_handler(error, {"view": self, "request": self.request})
+        return self._with_headers(response)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let the request through to the handler, or raise: limit, caller, limit, format, method, access, input."""
+        scope = self._scope(request)
+        self._heed(take_before_authentication(scope, has_credentials="HTTP_AUTHORIZATION" in request.META))
+        self._authenticate(request, scope)
+        self._heed(take_after_authentication(scope, self.caller))
+        _refuse_other_formats(request)
+        method = self._declared_method(request)
+        require(self._access_of(method), self.caller)
+        declared = operation_of(getattr(self, method.lower(), None))
+        if declared is not None:
+            _refuse_undeclared_input(declared, request)
+
+    def _scope(self, request: Request) -> str:
+        if isinstance(self.rate_limit, str):
+            return self.rate_limit
+        return self.rate_limit.get(request.method or "", DEFAULT)
+
+    def _authenticate(self, request: Request, scope: str) -> None:
+        try:
+            _ = request.user
+        except (NotAuthenticated, AuthenticationFailed):
+            self._heed(charge_worthless_credentials(scope))
+            raise
+
+    def _heed(self, verdict: Verdict | None) -> None:
+        if verdict is None:
+            return
+        self._verdict = verdict
+        if not verdict.allowed:
+            raise RateLimited(retry_after=verdict.retry_after)
+
+    def _answer(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Call the handler; a safe request that lost a race in the database is asked again."""
+        method = (request.method or "").lower()
+        handler: Callable[..., HttpResponseBase] = getattr(self, "get" if method == "head" else method)
+        for _ in range(_ATTEMPTS - 1 if request.method in _SAFE else 0):
+            try:
+                return handler(request, *args, **kwargs)
+            except OperationalError as error:
+                if not is_retryable(error):
+                    raise
+        return handler(request, *args, **kwargs)
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        raise MethodNotAllowed(self.allowed_methods)
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]  # the stubs know the Response of DRF only
+        return no_content(headers={"Allow": ", ".join(self.allowed_methods)})
+
+    def _with_headers(self, response: HttpResponseBase) -> HttpResponseBase:
+        headers = response.headers
+        headers.setdefault("Cache-Control", self._cache_control())
+        headers.setdefault("Vary", "Authorization")
+        if self._verdict is not None:
+            for name, value in headers_of(self._verdict).items():
+                headers[name] = value
+        return response
+
+    def _declared_method(self, request: Request) -> str:
+        method = request.method or ""
+        if method == "OPTIONS":
+            return method
+        name = "get" if method == "HEAD" else method.lower()
+        if name not in self.http_method_names or not hasattr(self, name):
+            raise MethodNotAllowed(self.allowed_methods)
+        return name.upper()
+
+    def _access_of(self, method: str) -> str | Access:
+        if method == "OPTIONS":
+            return Access.PUBLIC
+        if method not in self.access:
+            raise PermissionDenied
+        return self.access[method]
+
+    def _cache_control(self) -> str:
+        return "no-store" if self.keeps_secrets or "/auth/" in self.request.path else CACHE_CONTROL
+
+
+def _refuse_other_formats(request: Request) -> None:
+    accepted = request.META.get("HTTP_ACCEPT", "*/*")
+    if accepted in {"*/*", "application/json"}:
+        return
+    if not any(media_type_matches(part.strip(), "application/json") for part in accepted.split(",")):
+        raise NotAcceptable
+
+
+def _refuse_undeclared_input(operation: Operation, request: Request) -> None:
+    if operation.query is None and request.META.get("QUERY_STRING"):
+        parse_query(NoParameters, request)
+    if (
+        operation.request is None
+        and request.method in _WITH_BODY
+        and request.META.get("CONTENT_LENGTH", "0") not in {"", "0"}
+    ):
+        parse(NoFields, request)
