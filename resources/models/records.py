@@ -1,0 +1,166 @@
+"""The resource: a typed record with an owner, validated data, tags, a state and a history."""
+
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import BooleanField, F, Func, IntegerField, Max, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from core.models import BaseModel, SoftDeleteModel, SoftDeleteQuerySet
+from core.permissions import Caller
+from resources.access import Asker, Level, level_expression, reasons
+from resources.models.shares import Share
+from resources.models.statistics import most_rows_are_open
+from resources.models.types import ITEM, ResourceType
+from resources.visibility import Visibility
+
+LIVE = Q(deleted_at__isnull=True)
+
+
+class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
+    """Reads of resources; `visible_to` is the one door for everything that a caller is shown."""
+
+    def visible_to(self, caller: Caller | Asker) -> Self:
+        """Return the rows that `caller` may read, in the form that suits how much that is."""
+        asker = caller if isinstance(caller, Asker) else Asker.of(caller)
+        if asker.sees_everything:
+            return self
+        if asker.user is None or most_rows_are_open():
+            return self.visible_by_test(asker)
+        return self.visible_by_union(asker)
+
+    def visible_by_test(self, asker: Asker) -> Self:
+        """Return the readable rows by testing each: the OR form."""
+        if asker.sees_everything:
+            return self
+        condition = Q()
+        for reason in reasons(asker):
+            condition |= reason
+        if asker.user is not None:
+            condition |= Q(_is_among(ArraySubquery(Share.objects.live_for(asker).values("resource_id"))))
+        return self.filter(condition)
+
+    def visible_by_union(self, asker: Asker) -> Self:
+        """Return the readable rows by gathering their ids, one index for each reason: the UNION form."""
+        if asker.sees_everything:
+            return self
+        first, *others = [self.model.all_objects.filter(LIVE, reason).values("id") for reason in reasons(asker)]
+        if asker.user is not None:
+            others.append(Share.objects.live_for(asker).values("resource_id"))
+        return self.filter(id__in=first.union(*others))
+
+    def with_level(self, asker: Asker) -> Self:
+        """Annotate `level`: the access level of `asker` on rows that they may read."""
+        return self.annotate(level=level_expression(asker, _share_level(asker)))
+
+    def with_share(self, asker: Asker) -> Self:
+        """Annotate `share`: the level of the highest live share that reaches `asker`, 0 for none."""
+        return self.annotate(share=_share_level(asker))
+
+    def in_bin_of(self, caller: Caller | Asker) -> Self:
+        """Return the deleted rows that `caller` may bring back: who may delete, may restore."""
+        asker = caller if isinstance(caller, Asker) else Asker.of(caller)
+        dead = self.dead()
+        if asker.is_admin or asker.deletes.everything:
+            return dead
+        managed = Share.objects.live_for(asker).filter(access__gte=Level.MANAGER).values("resource_id")
+        condition = Q(owner_id=asker.user) | Q(_is_among(ArraySubquery(managed)))
+        if asker.deletes.types:
+            condition |= Q(type_id__in=list(asker.deletes.types))
+        return dead.filter(condition)
+
+
+def _is_among(ids: ArraySubquery) -> Func:
+    """Return `id = ANY(ARRAY(…))`: computed once, and open to an index where `IN (SELECT …)` is not."""
+    return Func(F("id"), ids, template="%(expressions)s)", arg_joiner=" = ANY(", output_field=BooleanField())
+
+
+def _share_level(asker: Asker) -> Coalesce:
+    if asker.user is None:
+        return Coalesce(Value(None, IntegerField()), Value(Level.NONE.value))
+    shares = Share.objects.live_for(asker).filter(resource_id=OuterRef("id")).order_by()
+    highest = shares.values("resource_id").annotate(highest=Max("access")).values("highest")
+    return Coalesce(Subquery(highest, output_field=IntegerField()), Value(Level.NONE.value))
+
+
+class ResourceManager(models.Manager.from_queryset(ResourceQuerySet)):  # type: ignore[misc]  # made at run time
+    """Every resource, without the search vector: it is written by a trigger and read by nobody."""
+
+    def get_queryset(self) -> ResourceQuerySet:
+        return ResourceQuerySet(self.model, using=self._db).defer("search")
+
+
+class LiveResourceManager(ResourceManager):
+    """The resources that are not in the bin."""
+
+    def get_queryset(self) -> ResourceQuerySet:
+        return super().get_queryset().alive()
+
+
+class Resource(BaseModel, SoftDeleteModel):
+    """A record of a type. Every write raises `version` by one and leaves a `ResourceVersion`."""
+
+    type = models.ForeignKey(
+        ResourceType, models.PROTECT, to_field="key", db_column="type", default=ITEM, db_index=False, related_name="+"
+    )
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, db_index=False, related_name="resources")
+    name = models.CharField(max_length=255)
+    description = models.CharField(max_length=10_000, blank=True, default="", db_default="")
+    status = models.CharField(max_length=50, default="active", db_default="active")
+    visibility = models.CharField(
+        max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE, db_default=Visibility.PRIVATE.value
+    )
+    data = models.JSONField(default=dict, db_default={}, blank=True)
+    tags = ArrayField(models.CharField(max_length=50), default=list, db_default=[], blank=True)
+    external_id = models.CharField(max_length=200, null=True, blank=True)
+    version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    schema_version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    search = SearchVectorField(null=True, editable=False)
+
+    objects: ClassVar[LiveResourceManager] = LiveResourceManager()
+    all_objects: ClassVar[ResourceManager] = ResourceManager()
+
+    class Meta:
+        db_table = "resources"
+        constraints = [
+            models.CheckConstraint(condition=Q(visibility__in=Visibility.values), name="ck_resources_visibility"),
+            models.CheckConstraint(condition=~Q(name=""), name="ck_resources_name"),
+            models.CheckConstraint(condition=Q(version__gte=1), name="ck_resources_version"),
+            models.UniqueConstraint(
+                fields=["type", "owner", "external_id"], condition=LIVE, name="uq_resources_type_owner_external_id"
+            ),
+        ]
+        # Every list index ends in `id`, which makes the order total, and holds live rows only.
+        indexes = [
+            models.Index(F("created_at").desc(), F("id").desc(), condition=LIVE, name="idx_resources_created_at"),
+            models.Index(F("updated_at").desc(), F("id").desc(), condition=LIVE, name="idx_resources_updated_at"),
+            models.Index(F("name"), F("id"), condition=LIVE, name="idx_resources_name"),
+            models.Index(F("status"), F("id"), condition=LIVE, name="idx_resources_status"),
+            models.Index(
+                F("owner"), F("created_at").desc(), F("id").desc(), condition=LIVE, name="idx_resources_owner_id"
+            ),
+            models.Index(
+                F("visibility"), F("created_at").desc(), F("id").desc(), condition=LIVE, name="idx_resources_visibility"
+            ),
+            models.Index(F("type"), F("created_at").desc(), F("id").desc(), condition=LIVE, name="idx_resources_type"),
+            models.Index(
+                F("external_id"),
+                F("id"),
+                condition=LIVE & Q(external_id__isnull=False),
+                name="idx_resources_external_id",
+            ),
+            models.Index(F("owner"), F("deleted_at").desc(), condition=~LIVE, name="idx_resources_deleted_at"),
+            models.Index(F("delete_op"), condition=~LIVE, name="idx_resources_delete_op"),
+            GinIndex(fields=["search"], condition=LIVE, name="idx_resources_search"),
+            GinIndex(fields=["tags"], condition=LIVE, name="idx_resources_tags"),
+            GinIndex(OpClass(F("data"), name="jsonb_path_ops"), condition=LIVE, name="idx_resources_data"),
+            GinIndex(OpClass(F("name"), name="gin_trgm_ops"), condition=LIVE, name="idx_resources_name_trgm"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,69 @@
+"""Shares: access to one resource that someone who may give it gave to a user, a role or a link."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import BooleanField, F, Func, Q, Subquery
+from django.db.models.functions import Now
+
+from accounts.models import Role
+from core.models import BaseModel
+from resources.access import Asker, Level
+
+
+class ShareQuerySet(models.QuerySet["Share"]):
+    """Reads that know which shares still hold."""
+
+    def live(self) -> "ShareQuerySet":
+        """Return the shares that have not expired and whose giver still may give (see the SQL function)."""
+        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=Now())).filter(
+            Func(F("id"), function="nook_share_holds", output_field=BooleanField())
+        )
+
+    def live_for(self, asker: Asker) -> "ShareQuerySet":
+        """Return the live shares that reach `asker` as a user or by their role; a link reaches nobody by itself."""
+        role = Role.objects.filter(name=asker.role).values("id")
+        return self.live().filter(Q(user_id=asker.user) | Q(role_id=Subquery(role)))
+
+
+class Share(BaseModel):
+    """One grant. `through` is the share by which the giver held the right to give; null: as owner or admin.
+
+    Deleting a share deletes what was given through it; a share given through another cannot outlive it.
+    """
+
+    resource = models.ForeignKey("resources.Resource", models.CASCADE, related_name="shares", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
+    role = models.ForeignKey("accounts.Role", models.CASCADE, null=True, blank=True, related_name="+")
+    link_digest = models.BinaryField(max_length=32, null=True, blank=True, editable=False)
+    link_password = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    link_max_uses = models.PositiveIntegerField(null=True, blank=True)
+    link_uses = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    access = models.PositiveSmallIntegerField(choices=[(level.value, level.label) for level in Level.shareable()])
+    expires_at = models.DateTimeField(null=True, blank=True)
+    given_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
+    through = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="given_on")
+
+    objects = ShareQuerySet.as_manager()
+
+    class Meta:
+        db_table = "shares"
+        constraints = [
+            models.CheckConstraint(
+                condition=(
+                    Q(user__isnull=False, role__isnull=True, link_digest__isnull=True)
+                    | Q(user__isnull=True, role__isnull=False, link_digest__isnull=True)
+                    | Q(user__isnull=True, role__isnull=True, link_digest__isnull=False)
+                ),
+                name="ck_shares_one_receiver",
+            ),
+            models.CheckConstraint(
+                condition=Q(access__gte=Level.VIEWER, access__lte=Level.MANAGER), name="ck_shares_access"
+            ),
+            models.UniqueConstraint(fields=["resource", "user"], name="uq_shares_resource_user"),
+            models.UniqueConstraint(fields=["resource", "role"], name="uq_shares_resource_role"),
+            models.UniqueConstraint(fields=["link_digest"], name="uq_shares_link_digest"),
+        ]
+        indexes = [models.Index(fields=["given_by"], name="idx_shares_given_by_id")]
+
+    def __str__(self) -> str:
+        return f"{Level(self.access).label} of {self.resource_id}"

@@ -1,0 +1,42 @@
+"""Resource types: what the `data` of a resource may hold and which states it passes through."""
+
+from typing import Final
+
+from django.db import models
+from django.db.models import Q
+
+from core.models import BaseModel
+from resources.visibility import Visibility
+
+ITEM: Final = "item"
+"""The type that is always there: any JSON object, no workflow."""
+
+
+class ResourceType(BaseModel):
+    """A kind of resource. `key` never changes: resources point at it, so that a list needs no join."""
+
+    key = models.CharField(max_length=50, unique=True)
+    name = models.CharField(max_length=100)
+    description = models.CharField(max_length=2000, blank=True, default="", db_default="")
+    icon = models.CharField(max_length=50, blank=True, default="", db_default="")
+    schema = models.JSONField(default=dict, db_default={})
+    schema_version = models.PositiveIntegerField(default=1, db_default=1)
+    workflow = models.JSONField(null=True, blank=True)
+    default_visibility = models.CharField(
+        max_length=10, default=Visibility.PRIVATE, db_default=Visibility.PRIVATE.value
+    )
+    comments = models.BooleanField(default=True, db_default=True)
+    trash_days = models.PositiveIntegerField(default=30, db_default=30)
+
+    class Meta:
+        db_table = "resource_types"
+        constraints = [
+            models.CheckConstraint(condition=Q(key__regex=r"^[a-z][a-z0-9_-]{0,49}$"), name="ck_resource_types_key"),
+            models.CheckConstraint(
+                condition=Q(default_visibility__in=Visibility.values), name="ck_resource_types_default_visibility"
+            ),
+            models.CheckConstraint(condition=Q(trash_days__gte=1), name="ck_resource_types_trash_days"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,78 @@
+"""Who may what: both SQL forms and the verdict say the same as the rules, in every world."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+
+from core.permissions import Caller
+from resources.access import NEEDED, Action, Asker, Holding, Level, decide
+from resources.models import Resource
+from resources.tests.worlds import World, WorldSketch, worlds
+
+pytestmark = pytest.mark.django_db
+many_worlds = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@contextmanager
+def world_of(sketch: WorldSketch) -> Iterator[World]:
+    """Build the world for one example and take it away again."""
+    with transaction.atomic():
+        yield World(sketch)
+        transaction.set_rollback(True)
+
+
+@given(sketch=worlds())
+@many_worlds
+def test_both_sql_forms_show_each_caller_exactly_what_the_rules_let_them_read(sketch: WorldSketch) -> None:
+    with world_of(sketch) as world:
+        for caller in world.callers():
+            readable = {row.id for row in world.resources if world.level(caller, row) >= Level.VIEWER}
+            asker = Asker.of(caller)
+
+            assert set(Resource.objects.all().visible_by_test(asker).values_list("id", flat=True)) == readable
+            assert set(Resource.objects.all().visible_by_union(asker).values_list("id", flat=True)) == readable
+            assert set(Resource.objects.visible_to(caller).values_list("id", flat=True)) == readable
+
+
+@given(sketch=worlds())
+@many_worlds
+def test_the_level_in_sql_is_the_level_of_the_rules(sketch: WorldSketch) -> None:
+    with world_of(sketch) as world:
+        for caller in world.callers():
+            asker = Asker.of(caller)
+            rows = Resource.objects.visible_to(caller).with_level(asker).with_share(asker)
+
+            assert {row.id: (row.level, row.share) for row in rows} == {
+                row.id: (world.level(caller, row), world.share_level(caller, row))
+                for row in world.resources
+                if world.level(caller, row) >= Level.VIEWER
+            }
+
+
+@given(sketch=worlds())
+@many_worlds
+def test_the_verdict_on_one_resource_is_that_of_the_rules(sketch: WorldSketch) -> None:
+    with world_of(sketch) as world:
+        for caller in world.callers():
+            for row in world.resources:
+                holding = Holding(row.owner_id, row.type_id, row.visibility, world.share_level(caller, row))
+                for action in Action:
+                    verdict = decide(Asker.of(caller), holding, action)
+
+                    assert verdict.allowed == _may(world, caller, row, action)
+                    assert verdict.level == world.level(caller, row)
+                    assert bool(verdict.because) == verdict.allowed
+                    assert bool(verdict.would_need) != verdict.allowed
+
+
+def _may(world: World, caller: Caller, row: Resource, action: Action) -> bool:
+    level = world.level(caller, row)
+    may_delete = "admin" in caller.permissions or bool(
+        caller.permissions & {"delete:resource", f"delete:resource.{row.type_id}"}
+    )
+    if action in {Action.DELETE, Action.DESTROY} and may_delete and level >= Level.VIEWER:
+        return True
+    return level >= NEEDED[action]
