@@ -7,5 +7,6 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 app = Celery("nook")
-app.config_from_object("django.conf:settings", namespace="CELERY")
+app.set_default()
+app.config_from_object("config.broker")
 app.autodiscover_tasks()

@@ -48,9 +48,7 @@ def boolean(name: str, default: bool, *, help: str) -> bool:
     raise ConfigurationError(f"{name} must be true or false, not {raw!r}.")
 
 
-def integer(
-    name: str, default: int, *, help: str, minimum: int | None = None, maximum: int | None = None
-) -> int:
+def integer(name: str, default: int, *, help: str, minimum: int | None = None, maximum: int | None = None) -> int:
     """Return a whole number within its bounds."""
     raw = text(name, str(default), help=help, kind="integer")
     try:

@@ -94,9 +94,24 @@ STATE_URL = (
     env.text("STATE_URL", "", help="The Redis that may not evict (rate limits); empty: REDIS_URL.", kind="url")
     or REDIS_URL
 )
-BROKER_URL = env.text("BROKER_URL", "", help="amqp://… for RabbitMQ, or Redis; empty: REDIS_URL.", kind="url")
-# Celery has its own scheme for Redis on a unix socket.
-BROKER_URL = BROKER_URL or REDIS_URL.replace("unix://", "redis+socket://", 1)
+BROKER_URL = (
+    env.text("BROKER_URL", "", help="amqp://… for RabbitMQ, or Redis; empty: REDIS_URL.", kind="url") or REDIS_URL
+)
+
+# Background work -------------------------------------------------------------------------------
+
+QUEUE_PREFIX = env.text(
+    "QUEUE_PREFIX", "nook.", help="Begins the name of every queue, so that installations may share a broker."
+)
+OUTBOX_LEASE_SECONDS = env.number(
+    "OUTBOX_LEASE_SECONDS", 8, minimum=1, help="After this long without a sign of life a worker counts as dead."
+)
+OUTBOX_RESEND_SECONDS = env.number(
+    "OUTBOX_RESEND_SECONDS", 5, minimum=1, help="A message that is in no queue after this long is sent again."
+)
+TASK_TIME_LIMIT_SECONDS = env.integer(
+    "TASK_TIME_LIMIT_SECONDS", 300, minimum=30, help="A task that runs longer is killed and tried again."
+)
 
 # Limits ----------------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """The test suite: real services, cheap hashes."""
 
+import os
+
 from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
 
 SECRET_KEY = "a-key-for-tests-only-0123456789abcdef0123456789abcdef"  # noqa: S105  # not a secret
@@ -11,3 +13,5 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+# Two runs beside each other on one broker do not take each other's messages.
+QUEUE_PREFIX = f"nook-test-{os.getpid()}."

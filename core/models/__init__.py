@@ -1,10 +1,17 @@
 from core.models.base import BaseModel, DatabaseUuid7, TimestampedModel
+from core.models.events import Event, EventDelivery, EventQuerySet
+from core.models.outbox import DeadLetter, OutboxRow
 from core.models.soft_delete import AliveManager, SoftDeleteModel, SoftDeleteQuerySet
 
 __all__ = [
     "AliveManager",
     "BaseModel",
     "DatabaseUuid7",
+    "DeadLetter",
+    "Event",
+    "EventDelivery",
+    "EventQuerySet",
+    "OutboxRow",
     "SoftDeleteModel",
     "SoftDeleteQuerySet",
     "TimestampedModel",

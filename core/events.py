@@ -1,0 +1,108 @@
+"""The event log's two doors: `publish` in a service, `subscriber` for whoever must hear of it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, models, transaction
+
+from core import context
+from core.models import Event
+from core.permissions import Caller
+from core.queue import enqueue_many
+
+Handler = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """Who hears of which types of events."""
+
+    name: str
+    types: tuple[str, ...]
+    handler: Handler
+
+    def hears(self, type_: str) -> bool:
+        """Return whether events of this type are for this subscriber."""
+        return any(
+            type_ == wanted or (wanted.endswith(".*") and type_.startswith(wanted[:-1])) for wanted in self.types
+        )
+
+
+SUBSCRIBERS: Final[dict[str, Subscriber]] = {}
+
+
+def subscriber(name: str, *types: str) -> Callable[[Handler], Handler]:
+    """Register a handler for some types; `user.*` means the whole family.
+
+    It runs in a worker, in the transaction that marks the event as handled by `name`: once for each
+    event, however often it is delivered. `name` is stored; a renamed subscriber is a new one.
+    """
+
+    def register(handler: Handler) -> Handler:
+        if name in SUBSCRIBERS:
+            raise ValueError(f"There is a subscriber {name!r} already.")
+        SUBSCRIBERS[name] = Subscriber(name, types, handler)
+        return handler
+
+    return register
+
+
+def publish(
+    type: str,
+    *,
+    subject: models.Model | None,
+    actor: Caller,
+    data: dict[str, Any] | None = None,
+    audience: Iterable[UUID] = (),
+) -> Event:
+    """Write one event into the log, in the caller's transaction, and promise it to its subscribers.
+
+    `data` of an update is `{"before": {…}, "after": {…}}` of the changed fields; never a secret.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("An event is published in the transaction of what it tells about.")
+    work = context.current()
+    event = Event(
+        type=type,
+        actor=actor.id,
+        on_behalf_of=actor.on_behalf_of,
+        subject_type=(subject._meta.model_name or "") if subject else "",
+        subject_id=str(subject.pk) if subject else "",
+        payload=data or {},
+        audience=list(audience),
+        request_id=work.request_id,
+        trace_id=work.trace_id,
+        ip=work.ip,
+        user_agent=work.user_agent[:512],
+    )
+    event.save(force_insert=True)
+    listeners = [listener.name for listener in SUBSCRIBERS.values() if listener.hears(type)]
+    if listeners:
+        promise(event.id, listeners)
+    return event
+
+
+def promise(event_id: UUID, subscribers: Iterable[str]) -> None:
+    """Queue the event for each of the named subscribers."""
+    enqueue_many("core.tasks.handle_event", [{"event_id": event_id, "subscriber": name} for name in subscribers])
+
+
+@transaction.atomic
+def handle(*, event_id: UUID, subscriber: str) -> bool:
+    """Let the subscriber handle the event unless it has; return whether it did now. LookupError for an unknown one."""
+    listener = SUBSCRIBERS[subscriber]
+    if not _mark_handled(event_id, subscriber):
+        return False
+    listener.handler(Event.objects.get(id=event_id))
+    return True
+
+
+def _mark_handled(event_id: UUID, subscriber: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO event_deliveries (event_id, subscriber) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [event_id, subscriber],
+        )
+        return bool(cursor.rowcount)

@@ -1,0 +1,205 @@
+"""Moves due outbox rows to the broker, for ever: the only code that publishes to it.
+
+A row is marked as sent before it is sent. A relay that dies in between, a broker that forgets, a
+worker that is killed: in each case the row's `due_at` comes round again and the row is sent again.
+No lock and no transaction is held while the broker is talked to, so a broker that hangs blocks the
+relay alone.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from amqp.exceptions import AMQPError
+from celery import current_app
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from kombu.connection import Connection
+from kombu.exceptions import KombuError
+from kombu.messaging import Producer
+from redis.exceptions import RedisError
+
+from core.models import OutboxRow
+
+logger = logging.getLogger(__name__)
+
+OUTAGES: Final = (DatabaseError, InterfaceError, OSError, KombuError, AMQPError, RedisError)
+BATCH: Final = 200
+POLL_SECONDS: Final = 1.0
+MOST_PATIENCE_SECONDS: Final = 5.0
+LOST_FOR_CERTAIN: Final = timedelta(minutes=10)
+
+# What waits in a queue that is not empty is most likely waiting its turn: look again after as long as it
+# has waited, at most a minute. In an empty queue it is lost. A row that a worker holds is due only when
+# the worker is dead.
+_CLAIM = """
+UPDATE outbox SET
+    due_at = clock_timestamp() + %(resend_after)s,
+    dispatched_at = clock_timestamp(),
+    sends = sends + 1,
+    leased_by = NULL
+WHERE id IN (
+    SELECT id FROM outbox
+    WHERE due_at <= clock_timestamp()
+      AND (dispatched_at IS NULL OR leased_by IS NOT NULL OR queue <> ALL(%(busy)s)
+           OR dispatched_at < clock_timestamp() - %(lost_for_certain)s)
+    ORDER BY due_at, id LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+)
+RETURNING id, task, queue, request_id, traceparent
+"""
+
+_LEAVE_WAITING = """
+UPDATE outbox SET due_at = clock_timestamp() + least(
+    greatest(clock_timestamp() - dispatched_at, %(resend_after)s), interval '1 minute')
+WHERE id IN (
+    SELECT id FROM outbox
+    WHERE due_at <= clock_timestamp() AND dispatched_at >= clock_timestamp() - %(lost_for_certain)s
+      AND leased_by IS NULL AND queue = ANY(%(busy)s)
+    ORDER BY due_at, id LIMIT 5000 FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What the broker is given of an outbox row."""
+
+    id: int
+    task: str
+    queue: str
+    request_id: str
+    traceparent: str
+
+
+class Relay:
+    """The process: wakes at a notification or each second, outlives every outage of database and broker."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self._stopped = False
+        self._failures = 0
+        self._listening_on: object = None
+
+    def stop(self) -> None:
+        """Make `run` return after the batch at hand."""
+        self._stopped = True
+
+    def run(self) -> None:
+        """Relay until `stop` is called."""
+        while not self._stopped:
+            try:
+                with current_app.connection_for_write() as broker:
+                    self._relay_while_it_works(broker)
+            except OUTAGES as error:
+                self._recover(error)
+        connection.close()
+
+    def _relay_while_it_works(self, broker: Connection) -> None:
+        while not self._stopped:
+            self.sent += relay_due_rows(broker)
+            self._failures = 0
+            self._wait_for_work()
+
+    def _recover(self, error: Exception) -> None:
+        self._failures += 1
+        pause = min(0.25 * 2**self._failures, MOST_PATIENCE_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
+        logger.warning("relay interrupted", extra={"error": str(error), "retry_in": round(pause, 2)})
+        connection.close()
+        until = time.monotonic() + pause
+        while not self._stopped and time.monotonic() < until:
+            time.sleep(0.05)
+
+    def _wait_for_work(self) -> None:
+        """Return at a notification, and after a second in any case: notifications do not pass through PgBouncer."""
+        connection.ensure_connection()
+        session = connection.connection
+        if self._listening_on is not session:
+            session.execute("LISTEN nook_outbox")
+            self._listening_on = session
+        for _ in session.notifies(timeout=POLL_SECONDS, stop_after=1):
+            pass
+
+
+def relay_due_rows(broker: Connection) -> int:
+    """Send every row that is due; return how many. Raises the broker's OperationalError, with nothing lost."""
+    busy = _busy_queues(broker)
+    if busy:
+        _execute(_LEAVE_WAITING, busy)
+    sent = 0
+    while parcels := _claim(busy):
+        _send(broker, parcels)
+        sent += len(parcels)
+    return sent
+
+
+def queue_depth(broker: Connection, queue: str) -> int:
+    """Return how many messages wait in a queue of the broker; the queue is made when it is not there."""
+    with broker.channel() as channel:
+        name = settings.QUEUE_PREFIX + queue
+        current_app.amqp.queues[name].declare(channel=channel)
+        return int(channel.queue_declare(queue=name, passive=True).message_count)
+
+
+def _busy_queues(broker: Connection) -> list[str]:
+    waiting = (
+        OutboxRow.objects.filter(dispatched_at__isnull=False, leased_by__isnull=True)
+        .extra(where=["due_at <= clock_timestamp()"])
+        .values_list("queue", flat=True)
+        .distinct()
+    )
+    return [queue for queue in waiting if queue_depth(broker, queue)]
+
+
+def _claim(busy: list[str]) -> list[Parcel]:
+    return [Parcel(*row) for row in _execute(_CLAIM, busy)]
+
+
+def _execute(statement: str, busy: list[str]) -> list[tuple[Any, ...]]:
+    parameters: dict[str, Any] = {
+        "resend_after": timedelta(seconds=settings.OUTBOX_RESEND_SECONDS),
+        "lost_for_certain": LOST_FOR_CERTAIN,
+        "busy": busy,
+        "batch": BATCH,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _send(broker: Connection, parcels: list[Parcel]) -> None:
+    unsent = [parcel.id for parcel in parcels]
+    try:
+        with broker.channel() as channel:
+            producer = Producer(channel)
+            for parcel in parcels:
+                _publish(producer, parcel)
+                unsent.remove(parcel.id)
+    finally:
+        if unsent:
+            _take_back(unsent)
+
+
+def _publish(producer: Producer, parcel: Parcel) -> None:
+    current_app.send_task(
+        "core.run",
+        args=[parcel.id],
+        queue=settings.QUEUE_PREFIX + parcel.queue,
+        shadow=parcel.task,
+        headers={"request_id": parcel.request_id, "traceparent": parcel.traceparent},
+        producer=producer,
+        retry=False,
+    )
+
+
+def _take_back(ids: Iterable[int]) -> None:
+    """Mark rows as not sent; those that were sent all the same run once, because a claim is needed to run."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE outbox SET dispatched_at = NULL, due_at = clock_timestamp()"
+            " WHERE id = ANY(%s) AND leased_by IS NULL",
+            [list(ids)],
+        )

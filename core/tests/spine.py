@@ -1,0 +1,109 @@
+"""Fixtures of the spine: `drain` runs the background work that a test caused, `events` reads the log."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+import pytest_django
+from celery import Celery, current_app
+from django.conf import settings
+from django.db import connection
+from kombu.connection import Connection
+
+from core import relay
+from core.models import Event, OutboxRow
+from core.queue import QUEUES
+
+Drain = Callable[..., int]
+Events = Callable[..., list[Event]]
+
+
+@pytest.fixture(scope="session")
+def celery_app() -> Celery:
+    """The configured Celery application with every app's tasks loaded."""
+    current_app.loader.import_default_modules()
+    return current_app._get_current_object()
+
+
+@pytest.fixture(scope="session")
+def broker(celery_app: Celery) -> Iterator[Connection]:
+    """A connection to the real broker; this run's queues are removed at the end."""
+    with celery_app.connection_for_write() as broker:
+        yield broker
+        for queue in QUEUES:
+            celery_app.amqp.queues[settings.QUEUE_PREFIX + queue](broker.default_channel).delete()
+
+
+@pytest.fixture
+def drain(db: None, broker: Connection, celery_app: Celery) -> Drain:
+    """`drain()` sends what is in the outbox to the broker, takes it from there and runs it, until nothing is due.
+
+    Returns how many tasks ran. `drain(ahead=timedelta(hours=1))` also runs
+    what is due within that time, such as retries.
+    """
+
+    def drain(*, ahead: timedelta = timedelta(0)) -> int:
+        hasten(ahead)
+        ran = 0
+        while relay.relay_due_rows(broker):
+            ran += consume(broker, celery_app)
+            hasten(ahead)
+        return ran
+
+    return drain
+
+
+@pytest.fixture
+def events(db: None) -> Events:
+    """`events()` is the whole log, oldest first; `events("user.*")` only these types."""
+
+    def events(*types: str) -> list[Event]:
+        return list(Event.objects.of_type(*types).order_by("seq"))
+
+    return events
+
+
+def consume(broker: Connection, celery_app: Celery) -> int:
+    """Take every message from the broker's queues and run it in this process; return how many tasks ran."""
+    ran = 0
+    with broker.channel() as channel:
+        for name in QUEUES:
+            queue = celery_app.amqp.queues[settings.QUEUE_PREFIX + name](channel)
+            queue.declare()
+            while message := queue.get(accept=["json"]):
+                (outbox_id,), kwargs, _ = message.decode()
+                ran += OutboxRow.objects.filter(id=outbox_id).exists()
+                celery_app.tasks[message.headers["task"]].apply([outbox_id], kwargs, throw=True)
+                message.ack()
+    return ran
+
+
+def hasten(ahead: timedelta) -> None:
+    """Make rows that are due within `ahead` due now."""
+    if ahead:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE outbox SET due_at = clock_timestamp()"
+                " WHERE due_at <= clock_timestamp() + make_interval(secs => %s)",
+                [ahead.total_seconds()],
+            )
+
+
+def wipe_log() -> None:
+    """Empty the append-only tables after a test that committed; only the tables' owner can."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'append_only_truncate'")
+        tables = [table for (table,) in cursor.fetchall()]
+        for switch in ("DISABLE", "ENABLE"):
+            for table in tables:
+                cursor.execute(f"ALTER TABLE {table} {switch} TRIGGER append_only_truncate")
+            if switch == "DISABLE":
+                cursor.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
+
+
+@pytest.fixture(autouse=True)
+def _clean_log(request: pytest.FixtureRequest, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
+    yield
+    if "transactional_db" in request.fixturenames:
+        with django_db_blocker.unblock():
+            wipe_log()

@@ -1,0 +1,147 @@
+"""Runs one outbox row: claim, execute, remove; or count the failure and say when to try again.
+
+A row is run by one worker at a time. The claim is a lease that a thread renews while the task runs,
+so a worker that is killed gives its row back within seconds, and it holds through PgBouncer, where
+session locks do not. A task that kills its worker never reports back; `runs` counts its starts.
+"""
+
+import logging
+import random
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import DatabaseError, connection, models, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from core import context, queue
+from core.models import DeadLetter, OutboxRow
+
+logger = logging.getLogger(__name__)
+
+MAX_RUNS: Final = 4
+"""How often a row is started without ever reporting back: more, and it is taken for a killer of workers."""
+
+
+class ClockTime(models.Func):
+    """`clock_timestamp()`: the database's wall clock, also inside a long transaction."""
+
+    template = "clock_timestamp()"
+    output_field = models.DateTimeField()
+
+
+def run(outbox_id: int) -> None:
+    """Run the row's task unless it is done, is not due or is being run by another worker."""
+    row = _claim(outbox_id)
+    if row is None:
+        return
+    if row.runs > MAX_RUNS:
+        bury(row, reason=f"The worker died {MAX_RUNS} times while running this task.")
+        return
+    with context.working(context.WorkContext(row.request_id, row.traceparent)), _renewed_lease(row):
+        _execute(row)
+
+
+def _claim(outbox_id: int) -> OutboxRow | None:
+    token = uuid4()
+    claimed = (
+        OutboxRow.objects.filter(id=outbox_id, dispatched_at__isnull=False)
+        .filter(models.Q(leased_by__isnull=True) | models.Q(due_at__lte=ClockTime()))
+        .update(runs=F("runs") + 1, leased_by=token, due_at=ClockTime() + _lease())
+    )
+    return OutboxRow.objects.filter(leased_by=token).get(id=outbox_id) if claimed else None
+
+
+def _execute(row: OutboxRow) -> None:
+    try:
+        definition = queue.definition(row.task)
+        definition.function(**row.kwargs)
+    except queue.RetryLater as later:
+        logger.info("task postponed", extra={"task": row.task, "outbox_id": row.id, "reason": later.reason})
+        _fail(row, reason=later.reason, after=later.after)
+    except (ImportError, LookupError) as missing:
+        _fail(row, reason=str(missing), trace=traceback.format_exc())
+    except Exception as error:
+        logger.exception("task failed", extra={"task": row.task, "outbox_id": row.id})
+        _fail(row, reason=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+    else:
+        OutboxRow.objects.filter(id=row.id).delete()
+
+
+def _fail(row: OutboxRow, *, reason: str, trace: str = "", after: timedelta | None = None) -> None:
+    definition = queue.TASKS.get(row.task)
+    attempts = row.attempts + 1
+    if definition is not None and attempts >= definition.max_attempts:
+        bury(row, reason=reason, trace=trace, attempts=attempts)
+        return
+    wait = after if after is not None else _backoff(definition, attempts)
+    OutboxRow.objects.filter(id=row.id, leased_by=row.leased_by).update(
+        attempts=attempts,
+        runs=0,
+        sends=0,
+        leased_by=None,
+        dispatched_at=None,
+        due_at=ClockTime() + wait,
+        last_error=trace or reason,
+    )
+
+
+def _backoff(definition: queue.TaskDefinition | None, attempts: int) -> timedelta:
+    if definition is None:
+        # A release that knows this task is on its way, or has been rolled back: no hurry, no giving up.
+        return timedelta(minutes=1)
+    return definition.delay_after(attempts) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
+
+
+@transaction.atomic
+def bury(row: OutboxRow, *, reason: str, trace: str = "", attempts: int | None = None) -> None:
+    """Move the row to the dead letters, if this worker still holds it."""
+    deleted, _ = OutboxRow.objects.filter(id=row.id, leased_by=row.leased_by).delete()
+    if not deleted:
+        return
+    DeadLetter.objects.create(
+        outbox_id=row.id,
+        task=row.task,
+        queue=row.queue,
+        kwargs=row.kwargs,
+        request_id=row.request_id,
+        traceparent=row.traceparent,
+        attempts=row.attempts if attempts is None else attempts,
+        reason=reason[:500],
+        traceback=trace or row.last_error,
+        first_at=row.created_at,
+        last_at=Now(),
+    )
+    logger.error("task given up", extra={"task": row.task, "outbox_id": row.id, "reason": reason})
+
+
+@contextmanager
+def _renewed_lease(row: OutboxRow) -> Iterator[None]:
+    done = threading.Event()
+    keeper = threading.Thread(target=_keep_lease, args=(row.id, row.leased_by, done), daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
+
+
+def _keep_lease(outbox_id: int, token: UUID, done: threading.Event) -> None:
+    try:
+        while not done.wait(_lease().total_seconds() / 4):
+            OutboxRow.objects.filter(id=outbox_id, leased_by=token).update(due_at=ClockTime() + _lease())
+    except DatabaseError:
+        logger.exception("lease not renewed", extra={"outbox_id": outbox_id})
+    finally:
+        connection.close()
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
