@@ -1,0 +1,57 @@
+"""A mail URL as the dictionary that `notifications.channels.email` reads."""
+
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from config import env
+
+_TLS: Final = ("starttls", "implicit", "none")
+_PORTS: Final = {"starttls": 587, "implicit": 465, "none": 25}
+
+
+def mail_from_url(url: str, *, timeout: float) -> dict[str, Any]:
+    """Return `settings.MAIL` for `smtp://user:password@host:port?tls=…`, `smtps://…`, `filemail:///folder` or `consolemail://`.
+
+    `smtp://` demands STARTTLS unless `?tls=none` (a mail catcher on a trusted network) is written out.
+    Raises `ConfigurationError` for anything else.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "consolemail":
+        return {"scheme": "console"}
+    if parts.scheme == "filemail":
+        return {"scheme": "folder", "folder": _folder(parts.netloc, parts.path)}
+    if parts.scheme not in {"smtp", "smtps"}:
+        raise env.ConfigurationError("EMAIL_URL must start with smtp://, smtps://, filemail:/// or consolemail://.")
+    if not parts.hostname:
+        raise env.ConfigurationError("EMAIL_URL names no host.")
+    try:
+        port = parts.port
+    except ValueError:
+        raise env.ConfigurationError("EMAIL_URL: the port is not a number.") from None
+    tls = _tls(parts.scheme, dict(parse_qsl(parts.query, keep_blank_values=True)))
+    if tls == "none" and parts.username:
+        raise env.ConfigurationError("EMAIL_URL: a password is never sent without TLS; drop tls=none or the user.")
+    return {
+        "scheme": "smtp",
+        "host": parts.hostname,
+        "port": port or _PORTS[tls],
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "tls": tls,
+        "timeout": timeout,
+    }
+
+
+def _folder(host: str, path: str) -> str:
+    if host or not path.strip("/"):
+        raise env.ConfigurationError("EMAIL_URL: write the mail folder as filemail:///absolute/folder.")
+    return unquote(path)
+
+
+def _tls(scheme: str, options: dict[str, str]) -> str:
+    tls = options.pop("tls", "implicit" if scheme == "smtps" else "starttls")
+    if options:
+        raise env.ConfigurationError(f"EMAIL_URL has no option {', '.join(sorted(options))}; it knows tls.")
+    if tls not in _TLS or (scheme == "smtps" and tls != "implicit"):
+        raise env.ConfigurationError("EMAIL_URL: tls must be starttls, implicit or none (smtps:// is implicit).")
+    return tls

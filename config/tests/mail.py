@@ -1,0 +1,114 @@
+"""The pytest plugin that gives every test a real SMTP server, whose answers can be scripted."""
+
+import asyncio
+import re
+import socket
+from collections import deque
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from pytest_django import Settings
+
+HANG = "hang"
+"""As an answer to DATA: the mail is taken, and the server says nothing more."""
+
+
+class SmtpSink:
+    """A mail server that keeps what it takes, in `mails`.
+
+    `answers_to_rcpt` and `answers_to_data` are used up one for each mail; when empty, the answer is yes.
+    """
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.answers_to_rcpt: deque[str] = deque()
+        self.answers_to_data: deque[str] = deque()
+        self.offers = 0
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}?tls=none"
+
+    @property
+    def server(self) -> dict[str, Any]:
+        """Return `settings.MAIL` for this server."""
+        return {"scheme": "smtp", "host": "127.0.0.1", "port": self.port, "tls": "none", "timeout": 2.0}
+
+    def clear(self) -> None:
+        for kept in (self.mails, self.answers_to_rcpt, self.answers_to_data):
+            kept.clear()
+        self.offers = 0
+
+    def to(self, address: str) -> list[EmailMessage]:
+        """Return the mails to this address, oldest first."""
+        return [mail for mail in self.mails if mail["To"] == address]
+
+    def token_sent_to(self, address: str) -> str:
+        """Return the secret in the link of the newest mail to this address."""
+        links: list[str] = re.findall(r"https?://\S+\?\S+", text_of(self.to(address)[-1]))
+        (token,) = parse_qs(urlsplit(links[0]).query)["token"]
+        return token
+
+    async def handle_RCPT(  # aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        self.offers += 1
+        if self.answers_to_rcpt:
+            return self.answers_to_rcpt.popleft()
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # as above
+        answer = self.answers_to_data.popleft() if self.answers_to_data else "250 OK queued"
+        if answer == HANG or answer.startswith("2"):
+            assert isinstance(envelope.content, bytes)
+            self.mails.append(message_from_bytes(envelope.content, policy=default))
+        if answer == HANG:
+            await asyncio.sleep(30)
+        return answer
+
+
+def text_of(mail: EmailMessage) -> str:
+    """Return the text part of a mail."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def html_of(mail: EmailMessage) -> str:
+    """Return the HTML part of a mail."""
+    part = mail.get_body(("html",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def _smtp_server() -> Iterator[SmtpSink]:
+    sink = SmtpSink()
+    controller = Controller(sink, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    sink.port = controller.port
+    yield sink
+    controller.stop(no_assert=True)
+
+
+@pytest.fixture(autouse=True)
+def smtp_sink(_smtp_server: SmtpSink, settings: Settings) -> SmtpSink:
+    """A real mail server, where every mail of the test goes."""
+    _smtp_server.clear()
+    settings.MAIL = _smtp_server.server
+    return _smtp_server

@@ -1,0 +1,189 @@
+"""Mail over SMTP, or into a folder, or onto the console; nothing else of the project speaks SMTP.
+
+TLS is never given up for a server that does not offer it, every socket operation has a timeout, and
+once the server has taken a mail nothing that goes wrong afterwards counts as a failure.
+"""
+
+import smtplib
+import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+from django.utils import timezone
+
+from notifications.channels import DeliveryFailed, Fence, Outgoing
+
+_LONGEST_LINE: Final = 998  # RFC 5322, 2.1.1
+_ACCEPTED_IN_FOLDER: Final = "written to the mail folder"
+_ACCEPTED_ON_CONSOLE: Final = "printed on the console"
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail goes, as `settings.MAIL` says it."""
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = ""
+    tls: str = "starttls"
+    folder: str = ""
+    timeout: float = 10.0
+
+
+def send(outgoing: Outgoing, *, fence: Fence) -> str:
+    """Hand the mail over and return what the server answered; raises `DeliveryFailed`."""
+    server = MailServer(**settings.MAIL)
+    mail = _compose(outgoing)
+    if server.scheme == "console":
+        fence()
+        return _print(mail)
+    if server.scheme == "folder":
+        fence()
+        return _write(mail, Path(server.folder), outgoing.message_id)
+    with _failures_told():
+        return _transmit(mail, server, fence)
+
+
+def _compose(outgoing: Outgoing) -> EmailMessage:
+    """Return the mail; an address or a subject that would break out of its header is refused for good."""
+    mail = EmailMessage(policy=SMTP)
+    try:
+        mail["To"] = Address(addr_spec=_address_on_the_wire(outgoing.address))
+        mail["From"] = settings.DEFAULT_FROM_EMAIL
+        mail["Subject"] = outgoing.subject
+    except (ValueError, IndexError, MessageError) as error:
+        raise DeliveryFailed(f"not a usable address or subject: {error}", permanent=True) from None
+    mail["Message-ID"] = outgoing.message_id
+    mail["Date"] = format_datetime(timezone.now())
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(outgoing.text, cte=_transfer_encoding(outgoing.text))
+    if outgoing.html:
+        mail.add_alternative(outgoing.html, subtype="html", cte=_transfer_encoding(outgoing.html))
+    return mail
+
+
+def _address_on_the_wire(address: str) -> str:
+    """Return the address with its domain in ASCII (IDNA); raises `ValueError` for one without a domain."""
+    local_part, at, domain = address.rpartition("@")
+    if not at:
+        raise ValueError("the address has no domain")
+    return f"{local_part}@{domain.encode('idna').decode()}"
+
+
+def _transfer_encoding(text: str) -> str:
+    """Return 7bit where the text allows it, so that links stay whole in the raw mail too."""
+    fits = text.isascii() and all(len(line) <= _LONGEST_LINE for line in text.splitlines())
+    return "7bit" if fits else "quoted-printable"
+
+
+def _print(mail: EmailMessage) -> str:
+    """Print the text part on the real standard output, past the log's redaction: this is how a developer gets it."""
+    body = mail.get_body(("plain",))
+    text = body.get_content() if body else ""
+    stream = sys.__stdout__ or sys.stdout
+    stream.write(f"\n--- mail to {mail['To']}: {mail['Subject']}\n{text}--- end of mail\n")
+    stream.flush()
+    return _ACCEPTED_ON_CONSOLE
+
+
+def _write(mail: EmailMessage, folder: Path, message_id: str) -> str:
+    """Write the mail as one `.eml` file named after its Message-ID, so that a second try replaces the first."""
+    name = "".join(letter for letter in message_id if letter.isalnum() or letter in "-.@")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / f".{name}.part"
+        unfinished.write_bytes(mail.as_bytes())
+        unfinished.replace(folder / f"{name}.eml")
+    except OSError as error:
+        raise DeliveryFailed(f"mail folder: {error.strerror}", permanent=False) from error
+    return _ACCEPTED_IN_FOLDER
+
+
+def _transmit(mail: EmailMessage, server: MailServer, fence: Fence) -> str:
+    connection = _connect(server)
+    try:
+        return _converse(connection, mail, fence)
+    finally:
+        # The answer to the mail has been read by now, or never will be: how the goodbye goes changes nothing.
+        with suppress(OSError, smtplib.SMTPException):
+            connection.quit()
+        connection.close()
+
+
+def _connect(server: MailServer) -> smtplib.SMTP:
+    trust = ssl.create_default_context()
+    if server.tls == "implicit":
+        connection: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout, context=trust)
+    else:
+        connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout)
+    try:
+        if server.tls == "starttls":
+            connection.starttls(context=trust)
+        if server.user:
+            connection.login(server.user, server.password)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _converse(connection: smtplib.SMTP, mail: EmailMessage, fence: Fence) -> str:
+    """Send one mail to one recipient and return the server's answer to it."""
+    connection.ehlo_or_helo_if_needed()
+    sender, recipient = _only_address(mail["From"]), _only_address(mail["To"])
+    is_international = not recipient.isascii()
+    if is_international and not connection.has_extn("smtputf8"):
+        raise DeliveryFailed("the server takes no international addresses", permanent=True)
+    _expect(connection.mail(sender, ["SMTPUTF8", "BODY=8BITMIME"] if is_international else []), refusal_is_final=False)
+    _expect(connection.rcpt(recipient))
+    fence()
+    raw = mail.as_bytes(policy=SMTPUTF8 if is_international else SMTP)
+    try:
+        return _expect(connection.data(raw))
+    except smtplib.SMTPDataError as error:
+        raise _refusal(error.smtp_code, error.smtp_error) from error
+
+
+def _only_address(header: Any) -> str:
+    return str(header.addresses[0].addr_spec)
+
+
+def _expect(reply: tuple[int, bytes], *, refusal_is_final: bool = True) -> str:
+    """Return the server's answer when it is a yes; raises `DeliveryFailed` when it is not."""
+    code, text = reply
+    if 200 <= code < 300:
+        return f"{code} {_readable(text)}"
+    raise _refusal(code, text, refusal_is_final=refusal_is_final)
+
+
+def _refusal(code: int, text: bytes | str, *, refusal_is_final: bool = True) -> DeliveryFailed:
+    return DeliveryFailed(f"{code} {_readable(text)}", permanent=refusal_is_final and code >= 500)
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Turn what the SMTP library raises into `DeliveryFailed`."""
+    try:
+        yield
+    except smtplib.SMTPResponseException as error:
+        # Refused before the mail was offered (greeting, TLS, sign-in): that is the server's state or our
+        # settings, not this mail, so it stays worth another try whatever the code.
+        raise _refusal(error.smtp_code, error.smtp_error, refusal_is_final=False) from error
+    except (smtplib.SMTPException, OSError) as error:
+        raise DeliveryFailed(f"{type(error).__name__}: {error}", permanent=False) from error
+
+
+def _readable(raw: bytes | str) -> str:
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw

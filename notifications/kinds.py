@@ -1,0 +1,94 @@
+"""The registry of message kinds: what people can be told, under which code, with which variables.
+
+A kind's templates are `templates/emails/<code>.{subject.txt,txt,html}`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+class UnknownKind(LookupError):
+    """No kind is registered under this code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of message; a security kind can never be switched off by its recipient."""
+
+    code: str
+    title: str
+    category: str
+    is_security: bool = False
+    required: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+    def refuse_wrong_variables(self, given: frozenset[str]) -> None:
+        """Raise `ValueError` when a required variable is missing or an unknown one is given."""
+        missing = self.required - given
+        if missing:
+            raise ValueError(f"{self.code} lacks {', '.join(sorted(missing))}.")
+        unknown = given - self.required - self.optional
+        if unknown:
+            raise ValueError(f"{self.code} has no variable {', '.join(sorted(unknown))}.")
+
+
+ACCOUNT: Final = "account"
+OPERATIONS: Final = "operations"
+
+_ORIGIN: Final = frozenset({"ip", "device"})
+
+KINDS: Final[dict[str, Kind]] = {
+    kind.code: kind
+    for kind in (
+        Kind(
+            "account.verify_email",
+            "Confirm your e-mail address",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"link"}),
+            optional=frozenset({"valid_for"}),
+        ),
+        Kind("account.welcome", "Welcome", ACCOUNT),
+        Kind(
+            "account.password_reset",
+            "Reset your password",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"link"}),
+            optional=frozenset({"valid_for"}) | _ORIGIN,
+        ),
+        Kind("account.password_changed", "Your password was changed", ACCOUNT, is_security=True, optional=_ORIGIN),
+        Kind("account.token_reuse", "A session was ended for safety", ACCOUNT, is_security=True, optional=_ORIGIN),
+        Kind("account.email_taken", "You already have an account", ACCOUNT, is_security=True, optional=_ORIGIN),
+        Kind(
+            "account.email_change",
+            "Confirm your new e-mail address",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"link"}),
+            optional=frozenset({"valid_for"}),
+        ),
+        Kind(
+            "account.email_changed",
+            "Your e-mail address was changed",
+            ACCOUNT,
+            is_security=True,
+            optional=frozenset({"new_email"}) | _ORIGIN,
+        ),
+        Kind(
+            "ops.alert",
+            "Something needs an operator",
+            OPERATIONS,
+            required=frozenset({"title", "text"}),
+            optional=frozenset({"link"}),
+        ),
+    )
+}
+
+
+def kind_of(code: str) -> Kind:
+    """Return the kind registered under `code`; raises `UnknownKind`."""
+    try:
+        return KINDS[code]
+    except KeyError:
+        raise UnknownKind(code) from None

@@ -1,0 +1,158 @@
+"""Delivering one message: claim, hand over, note the answer.
+
+queued → sending → sent, or back to queued for another try, or failed. The claim is a short lease, and
+the channel asks once more (the fence) right before the step that cannot be taken back, so however often
+and however parallel the task runs, one mail leaves. What remains is a worker that dies, or a server
+that hangs, between the server's yes and our note of it: then the mail is sent again, with the same
+Message-ID, by which mail systems drop the second copy.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import SystemRandom
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from core.events import publish
+from core.permissions import SYSTEM
+from notifications.channels import DeliveryFailed, Fence, email
+from notifications.models import (
+    EMAIL,
+    FAILED,
+    OUTCOME_DEFERRED,
+    OUTCOME_INTERRUPTED,
+    OUTCOME_REFUSED,
+    OUTCOME_SENT,
+    QUEUED,
+    SENDING,
+    SENT,
+    Message,
+    MessageAttempt,
+)
+from notifications.templates import render
+
+CHANNELS: Final = {EMAIL: email.send}
+LONGEST_WAIT: Final = timedelta(hours=1)
+
+_random: Final = SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """The message is not delivered yet: try again after `wait`."""
+
+    wait: timedelta
+    reason: str
+
+
+class ClaimLost(Exception):
+    """Another worker has taken the message over."""
+
+
+def deliver(*, message_id: UUID) -> Postponed | None:
+    """Deliver the message if it still is to be delivered; return when to try again, None when nothing is left to do."""
+    claimed = _claim(message_id)
+    if not isinstance(claimed, Message):
+        return claimed
+    try:
+        answer = CHANNELS[claimed.channel](render(claimed), fence=_fence(claimed))
+    except ClaimLost:
+        return Postponed(lease(), "another worker is sending this message")
+    except DeliveryFailed as failure:
+        return _note_failure(claimed, failure)
+    _note_success(claimed, answer)
+    return None
+
+
+def lease() -> timedelta:
+    """Return how long a claim holds: the socket operations that follow the fence, each at its timeout."""
+    return timedelta(seconds=3 * settings.MAIL.get("timeout", 1))
+
+
+@transaction.atomic
+def _claim(message_id: UUID) -> Message | Postponed | None:
+    message = Message.objects.select_for_update().filter(id=message_id).first()
+    if message is None or not _is_deliverable(message):
+        return None
+    if message.state == SENDING:
+        rest = _rest_of_claim(message)
+        if rest > timedelta(0):
+            return Postponed(rest, "another worker is sending this message")
+        _close_attempt(message, OUTCOME_INTERRUPTED, "the worker stopped before it could note the answer")
+    message.state = SENDING
+    message.attempt_count += 1
+    message.attempts_left = max(0, message.attempts_left - 1)
+    message.claimed_at = timezone.now()
+    message.next_try_at = None
+    message.save(update_fields=["state", "attempt_count", "attempts_left", "claimed_at", "next_try_at"])
+    MessageAttempt.objects.create(message=message, number=message.attempt_count)
+    return message
+
+
+def _is_deliverable(message: Message) -> bool:
+    """Return whether a run may send it; one that used up its attempts is offered again when a person asks for it."""
+    return message.state in {QUEUED, SENDING} or (message.state == FAILED and message.attempts_left == 0)
+
+
+def _rest_of_claim(message: Message) -> timedelta:
+    claimed_at = message.claimed_at
+    return timedelta(0) if claimed_at is None else claimed_at + lease() - timezone.now()
+
+
+def _fence(message: Message) -> Fence:
+    def refuse_if_taken_over() -> None:
+        if not _held(message).update(claimed_at=timezone.now()):
+            raise ClaimLost
+
+    return refuse_if_taken_over
+
+
+def _held(message: Message) -> QuerySet[Message]:
+    """Return the row as long as it is in the claim that `message` was read under."""
+    return Message.objects.filter(id=message.id, state=SENDING, attempt_count=message.attempt_count)
+
+
+@transaction.atomic
+def _note_success(message: Message, answer: str) -> None:
+    # Whoever holds the claim now: the server has it, and the fence keeps the other from sending it too.
+    Message.objects.filter(id=message.id).update(state=SENT, sent_at=Now(), claimed_at=None)
+    _close_attempt(message, OUTCOME_SENT, answer)
+
+
+@transaction.atomic
+def _note_failure(message: Message, failure: DeliveryFailed) -> Postponed | None:
+    is_over = failure.permanent or message.attempts_left == 0
+    wait = timedelta(0) if is_over else _wait_after(message.attempt_count)
+    next_try_at = None if is_over else timezone.now() + wait
+    outcome = OUTCOME_REFUSED if failure.permanent else OUTCOME_DEFERRED
+    _close_attempt(message, outcome, failure.answer, next_try_at)
+    state = FAILED if is_over else QUEUED
+    if not _held(message).update(state=state, next_try_at=next_try_at, claimed_at=None):
+        return Postponed(lease(), "another worker is sending this message")
+    if not is_over:
+        return Postponed(wait, failure.answer)
+    publish("notification.failed", subject=message, actor=SYSTEM, data={"kind": message.kind, "outcome": outcome})
+    return None
+
+
+def _close_attempt(message: Message, outcome: str, answer: str, next_try_at: datetime | None = None) -> None:
+    MessageAttempt.objects.filter(message=message, finished_at=None, number__lte=message.attempt_count).update(
+        finished_at=Now(), outcome=outcome, answer=_storable(answer), next_try_at=next_try_at
+    )
+
+
+def _storable(answer: str) -> str:
+    return answer.replace("\0", "")[:1000]
+
+
+def _wait_after(attempt: int) -> timedelta:
+    """Return the wait before the next try: twice as long each time, with jitter so that a crowd spreads out."""
+    full = timedelta(seconds=float(settings.MAIL_RETRY_SECONDS)) * 2 ** min(attempt - 1, 16)
+    wait: timedelta = min(full, LONGEST_WAIT)
+    return wait * _random.uniform(0.75, 1.25)

@@ -1,0 +1,90 @@
+"""Writing messages: the row now, the delivery after commit."""
+
+from collections.abc import Iterable, Mapping
+from email.utils import parseaddr
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from core.events import publish
+from core.permissions import Caller
+from core.queue import enqueue
+from notifications.kinds import kind_of
+from notifications.models import MAX_ATTEMPTS, OPEN_STATES, QUEUED, Message
+
+
+@transaction.atomic
+def send(
+    kind: str,
+    *,
+    to: UUID | None = None,
+    address: str = "",
+    name: str = "",
+    locale: str = "",
+    context: Mapping[str, str] | None = None,
+    dedup_key: str | None = None,
+) -> Message:
+    """Write the message and promise its delivery, in the caller's transaction.
+
+    `to` is a user, whose address, name and language are taken where none is given. With a `dedup_key`
+    that was used before, the earlier message is returned and nothing is sent. Raises `UnknownKind`, and
+    `ValueError` for variables that the kind does not have or lacks.
+    """
+    variables = dict(context or {})
+    kind_of(kind).refuse_wrong_variables(frozenset(variables))
+    user = _user(to)
+    message = Message(
+        kind=kind,
+        recipient_id=to,
+        address=address or user.email,
+        locale=locale or getattr(user, "locale", "en"),
+        context={"name": name or getattr(user, "name", ""), **variables},
+        dedup_key=dedup_key,
+    )
+    message.message_id = f"<{message.id}@{_mail_host()}>"
+    earlier = _write(message)
+    if earlier is None:
+        enqueue("notifications.tasks.deliver", message_id=str(message.id))
+    return earlier or message
+
+
+@transaction.atomic
+def resend(*, message_ids: Iterable[UUID], actor: Caller) -> int:
+    """Queue messages again that are not under way, with a full set of attempts; return how many."""
+    messages = Message.objects.select_for_update().filter(id__in=list(message_ids)).order_by("id")
+    finished = [message for message in messages if message.state not in OPEN_STATES]
+    for message in finished:
+        before = message.state
+        Message.objects.filter(id=message.id).update(state=QUEUED, attempts_left=MAX_ATTEMPTS, sent_at=None)
+        enqueue("notifications.tasks.deliver", message_id=str(message.id))
+        publish(
+            "notification.resent",
+            subject=message,
+            actor=actor,
+            data={"kind": message.kind, "before": {"state": before}, "after": {"state": QUEUED}},
+        )
+    return len(finished)
+
+
+def _user(user_id: UUID | None) -> Any:
+    return None if user_id is None else get_user_model()._default_manager.get(pk=user_id)
+
+
+def _write(message: Message) -> Message | None:
+    """Insert the row; return the row that already has its dedup key, if there is one."""
+    if message.dedup_key is None:
+        message.save(force_insert=True)
+        return None
+    Message.objects.bulk_create([message], ignore_conflicts=True)
+    holder = Message.objects.get(dedup_key=message.dedup_key)
+    return None if holder.id == message.id else holder
+
+
+def _mail_host() -> str:
+    """Return the right side of our Message-IDs: the host that people know us by, else the sender's domain."""
+    sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    return urlsplit(settings.PUBLIC_URL).hostname or sender.rpartition("@")[2] or "localhost"

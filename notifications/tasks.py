@@ -1,0 +1,15 @@
+"""The work of this floor that happens after the request."""
+
+from uuid import UUID
+
+from core.queue import RetryLater, task
+from notifications import services
+
+
+# Of the runs, eight are attempts to deliver (see the message); the rest are for runs that found another at work.
+@task(queue="notifications", max_attempts=16)
+def deliver(*, message_id: str, **_unknown: object) -> None:
+    """Deliver one message; safe to run twice, and in parallel."""
+    postponed = services.deliver(message_id=UUID(message_id))
+    if postponed is not None:
+        raise RetryLater(after=postponed.wait, reason=postponed.reason)

@@ -1,0 +1,38 @@
+"""A message's subject, text and HTML from its kind's templates."""
+
+from typing import Any
+
+from django.conf import settings
+from django.template import Context
+from django.template.loader import get_template
+from django.utils import translation
+
+from notifications.channels import Outgoing
+from notifications.kinds import kind_of
+from notifications.models import Message
+
+
+def render(message: Message) -> Outgoing:
+    """Return the message as its channel sends it; raises `UnknownKind` and `TemplateDoesNotExist`."""
+    variables = {
+        **dict.fromkeys(kind_of(message.kind).optional, ""),
+        **message.context,
+        "address": message.address,
+        "site_name": settings.SITE_NAME,
+        "public_url": settings.PUBLIC_URL,
+    }
+    with translation.override(message.locale):
+        subject = _fill(f"emails/{message.kind}.subject.txt", variables, autoescape=False)
+        return Outgoing(
+            message_id=message.message_id,
+            address=message.address,
+            # One line whatever the variables hold: a subject with a line break would start a new header.
+            subject=" ".join(subject.split()),
+            text=_fill(f"emails/{message.kind}.txt", variables, autoescape=False).strip() + "\n",
+            html=_fill(f"emails/{message.kind}.html", variables, autoescape=True),
+        )
+
+
+def _fill(name: str, variables: dict[str, Any], *, autoescape: bool) -> str:
+    template: Any = get_template(name)
+    return str(template.template.render(Context({**variables, "template": name}, autoescape=autoescape)))
