@@ -23,7 +23,7 @@ class WorkContext:
         return parts[1] if len(parts) == 4 else self.request_id
 
 
-_current: ContextVar[WorkContext] = ContextVar("work_context", default=WorkContext())
+_current: ContextVar[WorkContext] = ContextVar("work_context", default=WorkContext())  # noqa: B039  # frozen
 
 
 def current() -> WorkContext:

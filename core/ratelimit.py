@@ -15,7 +15,8 @@ from typing import Final
 import redis
 from django.conf import settings
 
-from core.redis_link import RedisLink, RedisUnavailable
+from core.metrics import RATE_LIMITED
+from core.redis_link import RedisLink, RedisUnavailable, link_to
 
 SCOPES: Final[dict[str, tuple[float, float]]] = {
     "anonymous": (60, 1),
@@ -61,21 +62,20 @@ _LOCAL_BUCKETS_AT_MOST: Final = 100_000
 def take(scope: str, identity: str, cost: int = 1) -> Verdict:
     """Take `cost` tokens from the bucket of `identity` in `scope`, or none when there are too few."""
     capacity, interval = _numbers(scope, settings.RATE_LIMIT_SCALE)
+    bucket = f"{scope}:{identity}"
     try:
-        return _take_shared(_link(settings.STATE_URL), f"nook:rate:{{{scope}:{identity}}}", capacity, interval, cost)
+        verdict = _take_shared(link_to(settings.STATE_URL), f"nook:rate:{{{bucket}}}", capacity, interval, cost)
     except (RedisUnavailable, redis.ResponseError):
-        return _LOCAL.take(f"{scope}:{identity}", capacity, interval, cost)
+        verdict = _LOCAL.take(bucket, capacity, interval, cost)
+    if not verdict.allowed:
+        RATE_LIMITED.labels(scope).inc()
+    return verdict
 
 
 @lru_cache(maxsize=32)
 def _numbers(scope: str, scale: float) -> tuple[int, float]:
     capacity, refill = SCOPES[scope]
     return max(1, int(capacity * scale)), 1_000_000 / (refill * scale)
-
-
-@lru_cache(maxsize=4)
-def _link(url: str) -> RedisLink:
-    return RedisLink(url)
 
 
 def _take_shared(link: RedisLink, key: str, capacity: int, interval: float, cost: int) -> Verdict:

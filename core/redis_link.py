@@ -7,6 +7,7 @@ timeout, once, and no later request anything.
 
 import threading
 import time
+from functools import lru_cache
 from typing import Any, Final
 
 import redis
@@ -103,3 +104,9 @@ class RedisLink:
             return False
         finally:
             connection.disconnect()
+
+
+@lru_cache(maxsize=8)
+def link_to(url: str) -> RedisLink:
+    """Return this process's link to the Redis at `url`."""
+    return RedisLink(url)

@@ -6,10 +6,14 @@ Defaults are the closed ones: private API, HTTPS, no debug, no secret.
 from pathlib import Path
 from typing import Any
 
+from csp.constants import NONCE, SELF
+from csp.constants import NONE as NO_SOURCE
+
 from config import env
 from config.database import database_from_url
 from config.mail import mail_from_url
 from core.embedded.locations import Locations
+from core.logging import logging_settings, wants_pretty_lines
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = Path(
@@ -48,17 +52,16 @@ INSTALLED_APPS = [
     "resources",
 ]
 
+# The edge does for every request what SecurityMiddleware and XFrameOptionsMiddleware do; API paths pass nothing else.
 MIDDLEWARE = [
     "core.middleware.EdgeMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "core.middleware.ListedOriginsMiddleware",
+    "core.middleware.PageStaticFilesMiddleware",
+    "core.middleware.PagePolicyMiddleware",
+    "core.middleware.PageSessionMiddleware",
+    "core.middleware.PageCsrfMiddleware",
+    "core.middleware.PageAuthenticationMiddleware",
+    "core.middleware.PageMessageMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -75,6 +78,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
             ]
         },
     }
@@ -112,6 +116,69 @@ OUTBOX_RESEND_SECONDS = env.number(
 )
 TASK_TIME_LIMIT_SECONDS = env.integer(
     "TASK_TIME_LIMIT_SECONDS", 300, minimum=30, help="A task that runs longer is killed and tried again."
+)
+
+# The edge --------------------------------------------------------------------------------------
+
+TRUSTED_PROXY_COUNT = env.integer(
+    "TRUSTED_PROXY_COUNT", 0, help="How many proxies of ours append to X-Forwarded-For; 0 ignores it.", minimum=0
+)
+CORS_ALLOWED_ORIGINS = env.items("CORS_ALLOWED_ORIGINS", (), help="Origins whose browser code may call the API.")
+CORS_ALLOW_CREDENTIALS = True
+CORS_URLS_REGEX = r"^/(api/|\.well-known/)"
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "traceparent",
+    "x-request-id",
+]
+CORS_EXPOSE_HEADERS = [
+    "deprecation",
+    "etag",
+    "idempotency-replayed",
+    "link",
+    "location",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "retry-after",
+    "sunset",
+    "x-request-id",
+]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "object-src": [NO_SOURCE],
+        "base-uri": [NO_SOURCE],
+        "form-action": [SELF],
+        "frame-ancestors": [NO_SOURCE],
+    }
+}
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+
+# Observing -------------------------------------------------------------------------------------
+
+SERVICE_NAME = env.text("SERVICE_NAME", "nook", help="The name of this process in logs and metrics.")
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO", help="DEBUG, INFO, WARNING or ERROR.").upper()
+LOG_FORMAT = env.text("LOG_FORMAT", "auto", help="json, pretty, or auto: pretty at a terminal.").lower()
+LOG_FORMAT = "pretty" if wants_pretty_lines(LOG_FORMAT) else "json"
+LOGGING = logging_settings(pretty=LOG_FORMAT == "pretty", level=LOG_LEVEL)
+METRICS_DIR = env.text(
+    "PROMETHEUS_MULTIPROC_DIR", str(DATA_DIR / "metrics"), help="Folder in which the processes share their metrics."
+)
+METRICS_TOKEN = env.text("METRICS_TOKEN", "", help="The bearer token that /metrics asks for.", kind="secret")
+METRICS_ALLOWED_NETWORKS = env.items(
+    "METRICS_ALLOWED_NETWORKS", (), help="Networks that read /metrics without the token, as in 10.0.0.0/8."
 )
 
 # Limits ----------------------------------------------------------------------------------------
@@ -153,7 +220,10 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator", "OPTIONS": {"user_attributes": ("email", "name")}},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
@@ -161,15 +231,26 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Tokens ----------------------------------------------------------------------------------------
 
-JWT_KEYS = env.text("JWT_KEYS", "", help="Signs access tokens: id:secret,… (secret: openssl rand -base64 32); the first signs, all verify.", kind="secret")
-JWT_ISSUER = env.text("JWT_ISSUER", "", help="The `iss` of access tokens; empty: PUBLIC_URL.") or PUBLIC_URL or "nook-link"
+JWT_KEYS = env.text(
+    "JWT_KEYS",
+    "",
+    help="Signs access tokens: id:secret,… (secret: openssl rand -base64 32); the first signs, all verify.",
+    kind="secret",
+)
+JWT_ISSUER = (
+    env.text("JWT_ISSUER", "", help="The `iss` of access tokens; empty: PUBLIC_URL.") or PUBLIC_URL or "nook-link"
+)
 JWT_AUDIENCE = env.text("JWT_AUDIENCE", "nook-link", help="The `aud` of access tokens.")
 ACCESS_TOKEN_SECONDS = env.integer("ACCESS_TOKEN_SECONDS", 900, help="How long an access token serves.", minimum=10)
-REFRESH_TOKEN_DAYS = env.integer("REFRESH_TOKEN_DAYS", 30, help="How long a session lives without being refreshed.", minimum=1)
+REFRESH_TOKEN_DAYS = env.integer(
+    "REFRESH_TOKEN_DAYS", 30, help="How long a session lives without being refreshed.", minimum=1
+)
 REFRESH_GRACE_SECONDS = 10
 # How old the state of a session may be that a request is judged by: the promise is one second, so a little less.
 AUTHENTICATION_SNAPSHOT_SECONDS = 0.9
-EMAIL_VERIFICATION_REQUIRED = env.boolean("EMAIL_VERIFICATION_REQUIRED", True, help="Whether an address must be confirmed before the first sign-in.")
+EMAIL_VERIFICATION_REQUIRED = env.boolean(
+    "EMAIL_VERIFICATION_REQUIRED", True, help="Whether an address must be confirmed before the first sign-in."
+)
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "TOKEN_TYPE_CLAIM": "typ", "USER_ID_CLAIM": "sub"}
 
 # Mail and names --------------------------------------------------------------------------------
@@ -195,3 +276,4 @@ DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Nook Link <no-reply@localhost>", he
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()

@@ -1,7 +1,14 @@
 """Development and the embedded default: everything on this machine, secrets made at the first start."""
 
 from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
-from config.settings.base import ALLOWED_HOSTS, EMBEDDED, ENCRYPTION_KEYS, JWT_KEYS, SECRET_KEY
+from config.settings.base import (
+    ALLOWED_HOSTS,
+    EMBEDDED,
+    ENCRYPTION_KEYS,
+    JWT_KEYS,
+    METRICS_ALLOWED_NETWORKS,
+    SECRET_KEY,
+)
 from core.embedded.secrets import load_or_create
 
 _secrets = load_or_create(EMBEDDED.data_dir)
@@ -9,3 +16,4 @@ SECRET_KEY = SECRET_KEY or _secrets["SECRET_KEY"]
 ENCRYPTION_KEYS = ENCRYPTION_KEYS or _secrets["ENCRYPTION_KEYS"]
 JWT_KEYS = JWT_KEYS or _secrets["JWT_KEYS"]
 ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
+METRICS_ALLOWED_NETWORKS = METRICS_ALLOWED_NETWORKS or ["127.0.0.0/8", "::1"]

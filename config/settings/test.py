@@ -3,6 +3,7 @@
 import os
 
 from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
+from core.logging import logging_settings
 
 SECRET_KEY = "a-key-for-tests-only-0123456789abcdef0123456789abcdef"  # noqa: S105  # not a secret
 ENCRYPTION_KEYS = "test:" + "dGVzdC1vbmx5LWtleS0wMTIzNDU2Nzg5YWJjZGVmMDE="  # as above
@@ -15,3 +16,7 @@ PASSWORD_HASHERS = [
 ]
 # Two runs beside each other on one broker do not take each other's messages.
 QUEUE_PREFIX = f"nook-test-{os.getpid()}."
+# Each test client builds the middleware anew, and would look for all static files each time.
+WHITENOISE_USE_FINDERS = False
+LOG_FORMAT = "json"
+LOGGING = logging_settings(pretty=False, level="INFO")

@@ -5,12 +5,12 @@ with credentials is counted by caller once they have been checked; credentials t
 cost their address a token, and an address that has none left is turned away before the next check.
 """
 
-import ipaddress
 import math
 import threading
 import time
 from typing import Final
 
+from core.addresses import limit_identity
 from core.context import current
 from core.permissions import Caller
 from core.ratelimit import Verdict, take
@@ -22,15 +22,7 @@ _TURNED_AWAY_AT_MOST: Final = 10_000
 
 def address_key() -> str:
     """Return the address at hand as a bucket's name: an IPv4 address, or the /64 of an IPv6 one."""
-    try:
-        address = ipaddress.ip_address(current().ip or "")
-    except ValueError:
-        return "unknown"
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.IPv6Network((address, 64), strict=False))
-    return str(address)
+    return limit_identity(current().ip)
 
 
 def take_before_authentication(scope: str, *, has_credentials: bool) -> Verdict | None:

@@ -1,10 +1,12 @@
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.db import connection, models
 from django.test.utils import isolate_apps
+from pytest_django import Settings
 
 from core.crypto import (
     DecryptionFailed,
@@ -25,7 +27,7 @@ NEW_KEY = "new:" + "bmV3LW5ldy1uZXctbmV3LW5ldy1uZXctbmV3LW5ldy0="
 
 
 @pytest.fixture
-def vault(db: None) -> Iterator[type[models.Model]]:
+def vault(db: None) -> Iterator[Any]:
     """A table of its own with a field of each kind; gone with the test's transaction."""
     with isolate_apps("core"):
 
@@ -43,7 +45,7 @@ def vault(db: None) -> Iterator[type[models.Model]]:
         yield Vault
 
 
-def column(model: type[models.Model], name: str, primary_key: object) -> str | None:
+def column(model: Any, name: str, primary_key: Any) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(f'SELECT "{name}" FROM "{model._meta.db_table}" WHERE id = %s', [primary_key])  # noqa: S608
         (value,) = cursor.fetchone()
@@ -81,7 +83,7 @@ def test_what_was_never_sealed_is_refused(value: str) -> None:
         decrypt(value, context="here")
 
 
-def test_a_new_first_key_seals_and_the_old_one_still_opens(settings: pytest.FixtureRequest) -> None:
+def test_a_new_first_key_seals_and_the_old_one_still_opens(settings: Settings) -> None:
     settings.ENCRYPTION_KEYS = OLD_KEY
     old = encrypt(b"seed", context="here")
 
@@ -100,7 +102,7 @@ def test_a_wrong_key_ring_is_refused(ring: str) -> None:
         parse_keys(ring)
 
 
-def test_fields_give_back_what_they_were_given_and_the_columns_hold_none_of_it(vault: type[models.Model]) -> None:
+def test_fields_give_back_what_they_were_given_and_the_columns_hold_none_of_it(vault: Any) -> None:
     row = vault.objects.create(note="Grüße\x00", seed=b"\x00\xff", facts={"card": "4111", "list": [1, None]})
 
     read = vault.objects.get(id=row.id)
@@ -109,7 +111,7 @@ def test_fields_give_back_what_they_were_given_and_the_columns_hold_none_of_it(v
     assert all(column(vault, name, row.id).startswith("nk1:test:") for name in ("note", "seed", "facts"))
 
 
-def test_an_empty_text_is_not_null(vault: type[models.Model]) -> None:
+def test_an_empty_text_is_not_null(vault: Any) -> None:
     empty = vault.objects.create(note="")
     nothing = vault.objects.create(note=None)
 
@@ -119,7 +121,7 @@ def test_an_empty_text_is_not_null(vault: type[models.Model]) -> None:
     assert column(vault, "note", empty.id) != ""
 
 
-def test_a_value_moved_to_another_row_or_column_does_not_open(vault: type[models.Model]) -> None:
+def test_a_value_moved_to_another_row_or_column_does_not_open(vault: Any) -> None:
     first, second = vault.objects.create(note="mine", seed=b"raw"), vault.objects.create(note="yours")
     with connection.cursor() as cursor:
         table = vault._meta.db_table
@@ -132,7 +134,7 @@ def test_a_value_moved_to_another_row_or_column_does_not_open(vault: type[models
         _ = vault.objects.get(id=first.id).seed
 
 
-def test_saving_an_untouched_row_leaves_the_sealed_value_alone(vault: type[models.Model]) -> None:
+def test_saving_an_untouched_row_leaves_the_sealed_value_alone(vault: Any) -> None:
     row = vault.objects.create(note="mine", seed=b"raw")
     before = column(vault, "note", row.id)
 
@@ -141,7 +143,7 @@ def test_saving_an_untouched_row_leaves_the_sealed_value_alone(vault: type[model
     assert column(vault, "note", row.id) == before
 
 
-def test_a_changed_value_is_sealed_again(vault: type[models.Model]) -> None:
+def test_a_changed_value_is_sealed_again(vault: Any) -> None:
     row = vault.objects.create(note="mine")
     read = vault.objects.get(id=row.id)
 
@@ -152,13 +154,13 @@ def test_a_changed_value_is_sealed_again(vault: type[models.Model]) -> None:
     assert row.note == "changed"
 
 
-def test_bulk_create_seals_and_deferred_fields_open(vault: type[models.Model]) -> None:
+def test_bulk_create_seals_and_deferred_fields_open(vault: Any) -> None:
     vault.objects.bulk_create([vault(note="one"), vault(note="two")])
 
     assert sorted(row.note for row in vault.objects.defer("note")) == ["one", "two"]
 
 
-def test_filters_by_value_and_bulk_updates_are_refused(vault: type[models.Model]) -> None:
+def test_filters_by_value_and_bulk_updates_are_refused(vault: Any) -> None:
     vault.objects.create(note="mine")
 
     with pytest.raises(FieldError, match="no filter by value"):
@@ -201,7 +203,7 @@ def test_tokens_differ_and_are_kept_as_a_digest() -> None:
     assert {len(token_digest(token)) for token in tokens} == {32}
 
 
-def test_a_key_made_of_a_uuid_and_one_made_of_text_are_the_same_place(vault: type[models.Model]) -> None:
+def test_a_key_made_of_a_uuid_and_one_made_of_text_are_the_same_place(vault: Any) -> None:
     primary_key = uuid4()
     vault.objects.create(id=str(primary_key), note="mine")
 
