@@ -1,0 +1,28 @@
+#!/bin/sh
+# One image, every process: the first word says which. Anything else is a manage.py command.
+set -eu
+
+case "${1:-web}" in
+web)
+    exec granian --interface wsgi --host 0.0.0.0 --port 8000 \
+        --workers "${WEB_WORKERS:-2}" --blocking-threads "${WEB_THREADS:-4}" \
+        --backpressure "${WEB_BACKPRESSURE:-64}" --no-access-log --no-ws config.wsgi:application
+    ;;
+live)
+    exec granian --interface asgi --host 0.0.0.0 --port 8001 --workers 1 --no-access-log config.asgi:application
+    ;;
+worker)
+    shift
+    exec celery --app config worker --without-mingle --without-gossip --loglevel info \
+        --concurrency "${WORKER_PROCESSES:-2}" "$@"
+    ;;
+beat)
+    exec celery --app config beat --loglevel info --pidfile= --schedule /tmp/beat
+    ;;
+relay)
+    exec python manage.py relay
+    ;;
+*)
+    exec python manage.py "$@"
+    ;;
+esac
