@@ -2,6 +2,10 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-__all__ = ["path", "urlpatterns"]
+from core.api.documentation import DocumentationPage, SchemaDocument
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    # Documentation
+    path("schema", SchemaDocument.as_view(), name="schema"),
+    path("docs", DocumentationPage.as_view(), name="docs"),
+]

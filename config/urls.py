@@ -1,12 +1,16 @@
 """The top of the route tree: API versions, admin, pages, operations."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from core import health
+from core.api.fallback import unrouted
+from core.api.versioning import Versions
 
 urlpatterns = [
+    path("api", Versions.as_view(), name="versions"),
     path("api/v1/", include("config.api_v1")),
+    re_path(r"^api/(?P<rest>.*)$", unrouted),
     path("admin/", admin.site.urls),
     # Operations: no envelope
     path("health", health.health),

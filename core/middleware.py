@@ -26,6 +26,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from core.addresses import client_address
+from core.api.middleware import enveloped
 from core.context import WorkContext, working
 from core.logging import access_line, redact_text
 from core.metrics import ACTIVE, count_request
@@ -65,7 +66,7 @@ class EdgeMiddleware:
         self._active.inc()
         try:
             with working(context):
-                response = self._refusal(request) or self.get_response(request)
+                response = enveloped(request, self._refusal(request) or self.get_response(request))
                 self._set_headers(request, response, context)
                 _record(request, response, context, time.perf_counter() - started)
         finally:

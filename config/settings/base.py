@@ -55,6 +55,7 @@ INSTALLED_APPS = [
 # The edge does for every request what SecurityMiddleware and XFrameOptionsMiddleware do; API paths pass nothing else.
 MIDDLEWARE = [
     "core.middleware.EdgeMiddleware",
+    "core.api.middleware.ApiCompressionMiddleware",
     "core.middleware.ListedOriginsMiddleware",
     "core.middleware.PageStaticFilesMiddleware",
     "core.middleware.PagePolicyMiddleware",
@@ -188,8 +189,22 @@ RATE_LIMIT_SCALE = env.number("RATE_LIMIT_SCALE", 1, help="Multiplies every rate
 # API -------------------------------------------------------------------------------------------
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+COMPRESS_RESPONSES = env.boolean(
+    "COMPRESS_RESPONSES", True, help="Compress answers here; switch off behind a proxy that does."
+)
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Nook Link",
+    "DESCRIPTION": "Accounts, typed resources and notifications over REST.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+    "POSTPROCESSING_HOOKS": ["core.api.schema.add_shared_components"],
+    "COMPONENT_SPLIT_REQUEST": True,
+}
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [],  # ApiView itself denies what no access row opens
     "DEFAULT_THROTTLE_CLASSES": [],
     "DEFAULT_PARSER_CLASSES": ["core.api.parser.StrictJSONParser"],

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from rest_framework.serializers import BaseSerializer
+from rest_framework.serializers import Serializer
 
 from core.api.query import Query
 from core.errors import ApplicationError
@@ -37,9 +37,9 @@ class Operation:
 
     summary: str
     description: str = ""
-    request: type[BaseSerializer[Any]] | None = None
+    request: type[Serializer[Any]] | None = None
     query: type[Query] | None = None
-    response: type[BaseSerializer[Any]] | None = None
+    response: type[Serializer[Any]] | None = None
     status: int = 200
     many: bool = False
     paginated: bool = False

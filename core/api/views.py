@@ -15,6 +15,7 @@ refuses every query parameter, one that declares no `request` refuses every body
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from django.db import OperationalError
@@ -26,6 +27,7 @@ from rest_framework.request import Request
 from rest_framework.utils.mediatypes import media_type_matches
 from rest_framework.views import APIView
 
+from core.api import replay
 from core.api.access import Access, caller_of, require
 from core.api.concurrency import CACHE_CONTROL
 from core.api.database_errors import is_retryable
@@ -33,6 +35,7 @@ from core.api.envelope import no_content
 from core.api.errors import MethodNotAllowed, NotAcceptable, exception_handler
 from core.api.operations import Operation, operation_of
 from core.api.query import NoParameters, parse_query
+from core.api.retirement import Retirement, retirement_of
 from core.api.serializers import NoFields, parse
 from core.api.throttling import (
     DEFAULT,
@@ -58,6 +61,9 @@ class ApiView(APIView):
     rate_limit: ClassVar[str | dict[str, str]] = "default"
     keeps_secrets: ClassVar[bool] = False
     """Whether no cache may hold the answers (tokens, sessions); paths under /auth/ are so by themselves."""
+
+    produces: ClassVar[tuple[str, ...]] = ("application/json",)
+    retirement: ClassVar[Retirement | None] = None
 
     _verdict: Verdict | None = None
 
@@ -98,7 +104,7 @@ class ApiView(APIView):
         self._heed(take_before_authentication(scope, has_credentials="HTTP_AUTHORIZATION" in request.META))
         self._authenticate(request, scope)
         self._heed(take_after_authentication(scope, self.caller))
-        _refuse_other_formats(request)
+        self._refuse_other_formats(request)
         method = self._declared_method(request)
         require(self._access_of(method), self.caller)
         declared = operation_of(getattr(self, method.lower(), None))
@@ -125,9 +131,11 @@ class ApiView(APIView):
             raise RateLimited(retry_after=verdict.retry_after)
 
     def _answer(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Call the handler; a safe request that lost a race in the database is asked again."""
+        """Call the handler: once per `Idempotency-Key`, again for a safe request that lost a race in the database."""
         method = (request.method or "").lower()
         handler: Callable[..., HttpResponseBase] = getattr(self, "get" if method == "head" else method)
+        if request.method == "POST" and replay.HEADER in request.META:
+            return replay.answer_once(request, partial(handler, request, *args, **kwargs))
         for _ in range(_ATTEMPTS - 1 if request.method in _SAFE else 0):
             try:
                 return handler(request, *args, **kwargs)
@@ -149,7 +157,19 @@ class ApiView(APIView):
         if self._verdict is not None:
             for name, value in headers_of(self._verdict).items():
                 headers[name] = value
+        retirement = self.retirement or retirement_of(self.request.path)
+        if retirement is not None:
+            for name, value in retirement.headers.items():
+                headers[name] = value
         return response
+
+    def _refuse_other_formats(self, request: Request) -> None:
+        accepted = request.META.get("HTTP_ACCEPT", "*/*")
+        if accepted in {"*/*", "application/json"}:
+            return
+        wanted = [part.strip() for part in accepted.split(",")]
+        if not any(media_type_matches(part, offered) for part in wanted for offered in self.produces):
+            raise NotAcceptable
 
     def _declared_method(self, request: Request) -> str:
         method = request.method or ""
@@ -169,14 +189,6 @@ class ApiView(APIView):
 
     def _cache_control(self) -> str:
         return "no-store" if self.keeps_secrets or "/auth/" in self.request.path else CACHE_CONTROL
-
-
-def _refuse_other_formats(request: Request) -> None:
-    accepted = request.META.get("HTTP_ACCEPT", "*/*")
-    if accepted in {"*/*", "application/json"}:
-        return
-    if not any(media_type_matches(part.strip(), "application/json") for part in accepted.split(",")):
-        raise NotAcceptable
 
 
 def _refuse_undeclared_input(operation: Operation, request: Request) -> None:

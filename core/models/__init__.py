@@ -1,5 +1,6 @@
 from core.models.base import BaseModel, DatabaseUuid7, TimestampedModel
 from core.models.events import Event, EventDelivery, EventQuerySet
+from core.models.idempotency import IdempotencyKey
 from core.models.outbox import DeadLetter, OutboxRow
 from core.models.soft_delete import AliveManager, SoftDeleteModel, SoftDeleteQuerySet
 
@@ -11,6 +12,7 @@ __all__ = [
     "Event",
     "EventDelivery",
     "EventQuerySet",
+    "IdempotencyKey",
     "OutboxRow",
     "SoftDeleteModel",
     "SoftDeleteQuerySet",

@@ -1,0 +1,69 @@
+"""`Idempotency-Key` on POST: runs a handler under its key, or gives the kept answer again."""
+
+from collections.abc import Callable
+from http.cookies import SimpleCookie
+from typing import Final
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from core import idempotency
+from core.api.access import caller_of
+from core.api.envelope import CONTENT_TYPE
+from core.api.errors import as_application_error
+from core.api.throttling import address_key
+from core.idempotency import Answer, Claim
+
+HEADER: Final = "HTTP_IDEMPOTENCY_KEY"
+_KEPT_HEADERS: Final = ("Content-Type", "Location", "ETag", "Cache-Control")
+
+
+def answer_once(request: Request, handler: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """Return the handler's answer, or the answer that this key already has."""
+    with idempotency.claimed(_request_of(request)) as claim:
+        if claim.replay is not None:
+            return _again(claim.replay)
+        return _run(handler, claim)
+
+
+def _run(handler: Callable[[], HttpResponseBase], claim: Claim) -> HttpResponseBase:
+    try:
+        response = handler()
+    except Exception as error:
+        # Refusals must reach `claimed` as what they are, whichever library raised them.
+        known = as_application_error(error)
+        if known is None or known.status >= 500:
+            raise
+        raise known from error
+    if isinstance(response, HttpResponse):
+        claim.keep(_answer_of(response))
+    return response
+
+
+def _request_of(request: Request) -> idempotency.Request:
+    key = idempotency.checked_key(request.META[HEADER])
+    caller = caller_of(request)
+    owner = f"user:{caller.id}" if caller.id is not None else f"address:{address_key()}"
+    fingerprint = idempotency.fingerprint_of(
+        (request.method or "").encode(), request._request.get_full_path().encode(), request._request.body
+    )
+    return idempotency.Request(owner, key, fingerprint)
+
+
+def _answer_of(response: HttpResponse) -> Answer:
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    cookies = [cookie.OutputString() for cookie in response.cookies.values()]
+    return Answer(response.status_code, headers, cookies, response.content.decode())
+
+
+def _again(answer: Answer) -> HttpResponse:
+    response = HttpResponse(
+        answer.body.encode(), status=answer.status, content_type=answer.headers.get("Content-Type", CONTENT_TYPE)
+    )
+    for name, value in answer.headers.items():
+        response.headers[name] = value
+    for cookie in answer.cookies:
+        response.cookies.update(SimpleCookie(cookie))
+    response.headers["Idempotency-Replayed"] = "true"
+    return response
