@@ -39,5 +39,17 @@ lint: .venv/.installed-dev ## Format check, lint, types, import contracts
 check: lint ## Everything that CI runs: lint, migrations, schema, deploy check, tests, coverage
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=xml:var/coverage.xml $(PYTEST_ARGS)
 
+schema: .venv/.installed-dev ## Write docs/openapi.yaml from the code
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+docs: install ## Write docs/configuration.md from the settings
+	$(BIN)/python -m config.documentation
+
+lock: .venv/.installed-dev ## Compile the requirements files again from their .in files
+	$(BIN)/python -m pip install --quiet uv
+	for name in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    $$name.in --output-file $$name.txt; done
+
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'

@@ -12,6 +12,7 @@ make() { [ -s "$1" ] || printf '%s' "$2" > "$1"; }
 
 make secret_key "$(random)"
 make encryption_keys "1:$(openssl rand -base64 32)"
+make jwt_keys "1:$(openssl rand -base64 32)"
 make metrics_token "$(random)"
 make postgres_password "$(random)"
 make replication_password "$(random)"
