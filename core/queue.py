@@ -30,6 +30,10 @@ class RetryLater(Exception):  # it is an instruction, not a failure
         super().__init__(reason)
 
 
+class GiveUp(Exception):  # it is an instruction, not a failure
+    """Raised by a task that knows that trying again is of no use: straight to the dead letters."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
     """A task by its path, its queue and how often and how fast it is tried again."""

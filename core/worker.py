@@ -65,6 +65,8 @@ def _execute(row: OutboxRow) -> None:
     except queue.RetryLater as later:
         logger.info("task postponed", extra={"task": row.task, "outbox_id": row.id, "reason": later.reason})
         _fail(row, reason=later.reason, after=later.after)
+    except queue.GiveUp as verdict:
+        bury(row, reason=str(verdict), attempts=row.attempts + 1)
     except (ImportError, LookupError) as missing:
         _fail(row, reason=str(missing), trace=traceback.format_exc())
     except Exception as error:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from core.queue import RetryLater, task
+from core.queue import GiveUp, RetryLater, task
 from notifications import services
 
 
@@ -10,6 +10,9 @@ from notifications import services
 @task(queue="notifications", max_attempts=16)
 def deliver(*, message_id: str, **_unknown: object) -> None:
     """Deliver one message; safe to run twice, and in parallel."""
-    postponed = services.deliver(message_id=UUID(message_id))
+    try:
+        postponed = services.deliver(message_id=UUID(message_id))
+    except services.AttemptsExhausted as exhausted:
+        raise GiveUp(str(exhausted)) from exhausted
     if postponed is not None:
         raise RetryLater(after=postponed.wait, reason=postponed.reason)

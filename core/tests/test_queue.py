@@ -27,9 +27,15 @@ def postpone(**_unknown: object) -> None:
     raise queue.RetryLater(after=timedelta(minutes=5), reason="the receiver is asleep")
 
 
+@queue.task()
+def give_up(**_unknown: object) -> None:
+    raise queue.GiveUp("nobody lives there")
+
+
 REMEMBER = f"{__name__}.remember"
 FAIL_ALWAYS = f"{__name__}.fail_always"
 POSTPONE = f"{__name__}.postpone"
+GIVE_UP = f"{__name__}.give_up"
 
 
 @pytest.fixture(autouse=True)
@@ -160,3 +166,12 @@ def test_a_failing_subscriber_does_not_stop_another(drain: Drain) -> None:
     assert HEARD == ["spine.stumbled"]
     assert EventDelivery.objects.get().subscriber == "spine-listener"
     assert OutboxRow.objects.get().kwargs["subscriber"] == "spine-failing-listener"
+
+
+def test_a_task_that_gives_up_goes_to_the_dead_letters_at_once(drain: Drain) -> None:
+    queue.enqueue(GIVE_UP)
+    drain()
+
+    (letter,) = DeadLetter.objects.all()
+    assert (letter.task, letter.reason, letter.attempts) == (GIVE_UP, "nobody lives there", 1)
+    assert not OutboxRow.objects.exists()

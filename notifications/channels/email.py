@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Final
@@ -116,9 +116,9 @@ def _transmit(mail: EmailMessage, server: MailServer, fence: Fence) -> str:
     try:
         return _converse(connection, mail, fence)
     finally:
-        # The answer to the mail has been read by now, or never will be: how the goodbye goes changes nothing.
+        # The answer to the mail has been read by now, or never will be: say goodbye, and wait for nothing.
         with suppress(OSError, smtplib.SMTPException):
-            connection.quit()
+            connection.putcmd("quit")
         connection.close()
 
 
@@ -142,16 +142,11 @@ def _connect(server: MailServer) -> smtplib.SMTP:
 def _converse(connection: smtplib.SMTP, mail: EmailMessage, fence: Fence) -> str:
     """Send one mail to one recipient and return the server's answer to it."""
     connection.ehlo_or_helo_if_needed()
-    sender, recipient = _only_address(mail["From"]), _only_address(mail["To"])
-    is_international = not recipient.isascii()
-    if is_international and not connection.has_extn("smtputf8"):
-        raise DeliveryFailed("the server takes no international addresses", permanent=True)
-    _expect(connection.mail(sender, ["SMTPUTF8", "BODY=8BITMIME"] if is_international else []), refusal_is_final=False)
-    _expect(connection.rcpt(recipient))
+    _expect(connection.mail(_only_address(mail["From"])), refusal_is_final=False)
+    _expect(connection.rcpt(_only_address(mail["To"])))
     fence()
-    raw = mail.as_bytes(policy=SMTPUTF8 if is_international else SMTP)
     try:
-        return _expect(connection.data(raw))
+        return _expect(connection.data(mail.as_bytes()))
     except smtplib.SMTPDataError as error:
         raise _refusal(error.smtp_code, error.smtp_error) from error
 

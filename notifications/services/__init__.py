@@ -1,6 +1,6 @@
 """The verbs of this floor: send a message, deliver it, send it again."""
 
-from notifications.services.delivery import deliver
+from notifications.services.delivery import AttemptsExhausted, deliver
 from notifications.services.sending import resend, send
 
-__all__ = ["deliver", "resend", "send"]
+__all__ = ["AttemptsExhausted", "deliver", "resend", "send"]

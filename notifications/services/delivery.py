@@ -51,12 +51,19 @@ class Postponed:
     reason: str
 
 
+class AttemptsExhausted(Exception):
+    """The other side was not able to take the message in any of its attempts."""
+
+
 class ClaimLost(Exception):
     """Another worker has taken the message over."""
 
 
 def deliver(*, message_id: UUID) -> Postponed | None:
-    """Deliver the message if it still is to be delivered; return when to try again, None when nothing is left to do."""
+    """Deliver the message if it still is to be delivered; return when to try again, None when nothing is left to do.
+
+    Raises `AttemptsExhausted` when this was the last attempt.
+    """
     claimed = _claim(message_id)
     if not isinstance(claimed, Message):
         return claimed
@@ -65,7 +72,10 @@ def deliver(*, message_id: UUID) -> Postponed | None:
     except ClaimLost:
         return Postponed(lease(), "another worker is sending this message")
     except DeliveryFailed as failure:
-        return _note_failure(claimed, failure)
+        postponed = _note_failure(claimed, failure)
+        if postponed is None and not failure.permanent:
+            raise AttemptsExhausted(failure.answer) from failure
+        return postponed
     _note_success(claimed, answer)
     return None
 

@@ -4,10 +4,10 @@ import pytest
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
 
-from config.tests.mail import SmtpSink, html_of, text_of
 from notifications import services
 from notifications.kinds import KINDS, UnknownKind
 from notifications.models import Message
+from notifications.tests.smtp import SmtpSink, html_of, text_of
 
 LINK = "https://nook.example/verify-email?token=nk_secret_0123456789"
 

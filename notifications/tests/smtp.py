@@ -3,6 +3,7 @@
 import asyncio
 import re
 import socket
+import threading
 from collections import deque
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -32,6 +33,9 @@ class SmtpSink:
         self.answers_to_data: deque[str] = deque()
         self.offers = 0
         self.port = 0
+        self._holds_next_offer = False
+        self._held = threading.Event()
+        self._released = threading.Event()
 
     @property
     def url(self) -> str:
@@ -47,6 +51,18 @@ class SmtpSink:
             kept.clear()
         self.offers = 0
 
+    def hold_next_offer(self) -> None:
+        """Leave the next RCPT without an answer until `release_held_offer`."""
+        self._held.clear()
+        self._released.clear()
+        self._holds_next_offer = True
+
+    def wait_for_held_offer(self) -> None:
+        assert self._held.wait(10)
+
+    def release_held_offer(self) -> None:
+        self._released.set()
+
     def to(self, address: str) -> list[EmailMessage]:
         """Return the mails to this address, oldest first."""
         return [mail for mail in self.mails if mail["To"] == address]
@@ -61,6 +77,10 @@ class SmtpSink:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         self.offers += 1
+        if self._holds_next_offer:
+            self._holds_next_offer = False
+            self._held.set()
+            await asyncio.to_thread(self._released.wait, 10)
         if self.answers_to_rcpt:
             return self.answers_to_rcpt.popleft()
         envelope.rcpt_tos.append(address)
