@@ -6,6 +6,7 @@ help, so that `docs/configuration.md` is generated from the same calls that the 
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -71,6 +72,14 @@ def number(name: str, default: float, *, help: str, minimum: float | None = None
         raise ConfigurationError(f"{name} must be a number, not {raw!r}.") from None
     if minimum is not None and value < minimum:
         raise ConfigurationError(f"{name} must be at least {minimum:g}, not {value:g}.")
+    return value
+
+
+def choice(name: str, default: str, choices: Sequence[str], *, help: str) -> str:
+    """Return one of `choices`."""
+    value = text(name, default, help=f"{help} One of: {', '.join(choices)}.", kind="choice")
+    if value not in choices:
+        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
     return value
 
 

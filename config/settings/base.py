@@ -12,6 +12,7 @@ from csp.constants import NONE as NO_SOURCE
 from config import env
 from config.database import database_from_url
 from config.mail import mail_from_url
+from config.settings.processes import *  # noqa: F403  # settings are stitched by star imports
 from core.embedded.locations import Locations
 from core.logging import logging_settings, wants_pretty_lines
 

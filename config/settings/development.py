@@ -1,12 +1,18 @@
 """Development and the embedded default: everything on this machine, secrets made at the first start."""
 
+from config import env
 from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
 from config.settings.base import (
     ALLOWED_HOSTS,
+    CORES,
     EMBEDDED,
     ENCRYPTION_KEYS,
     JWT_KEYS,
     METRICS_ALLOWED_NETWORKS,
+    NOOK_HOST,
+    NOOK_PORT,
+    NOOK_WORKERS,
+    PUBLIC_URL,
     SECRET_KEY,
 )
 from core.embedded.secrets import load_or_create
@@ -17,3 +23,9 @@ ENCRYPTION_KEYS = ENCRYPTION_KEYS or _secrets["ENCRYPTION_KEYS"]
 JWT_KEYS = JWT_KEYS or _secrets["JWT_KEYS"]
 ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
 METRICS_ALLOWED_NETWORKS = METRICS_ALLOWED_NETWORKS or ["127.0.0.0/8", "::1"]
+
+_name = "localhost" if NOOK_HOST in {"0.0.0.0", "::", ""} else NOOK_HOST  # noqa: S104  # listening everywhere
+PUBLIC_URL = PUBLIC_URL or f"http://{_name}:{NOOK_PORT}"
+NOOK_DEMO = env.boolean("NOOK_DEMO", True, help="Whether the first start of `manage.py up` makes demo data.")
+# A laptop has other work to do.
+WEB_PROCESSES = NOOK_WORKERS or min(CORES, 2)

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -43,9 +44,9 @@ class Postgres:
         process.wait_until_ready(self.process, self._is_ready, name="PostgreSQL", log=self._log)
         self._make_database()
 
-    def stop(self, *, grace: float = 15.0) -> bool:
+    def stop(self, is_urgent: Callable[[], bool] = lambda: False) -> bool:
         """Stop fast: open transactions are rolled back, nothing that was committed is lost."""
-        return self.process is None or process.stop(self.process, signal.SIGINT, grace=grace)
+        return self.process is None or process.stop(self.process, signal.SIGINT, grace=15, is_urgent=is_urgent)
 
     def _prepare_folders(self) -> None:
         self._locations.make_folders()

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+SUPERVISOR_VARIABLE = "NOOK_SUPERVISOR"
+"""The environment variable that tells a process of `manage.py up` which process watches over it."""
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -71,18 +74,47 @@ def die_with_parent(death_signal: signal.Signals, *, parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def stop(process: subprocess.Popen[bytes], first: signal.Signals, *, grace: float) -> bool:
-    """Send `first`, after `grace` seconds KILL to its whole group; return whether it went by itself."""
+def die_with_supervisor() -> None:
+    """Make this grandchild of `manage.py up` (a web or pool process) die with its parent; elsewhere do nothing."""
+    supervisor = os.environ.get(SUPERVISOR_VARIABLE)
+    if not supervisor:
+        return
+    die_with_parent(signal.SIGKILL, parent=os.getppid())
+    if not is_alive(int(supervisor)):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_alive(number: int) -> bool:
+    """Return whether a process has this number."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def stop(
+    process: subprocess.Popen[bytes],
+    first: signal.Signals,
+    *,
+    grace: float,
+    is_urgent: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Send `first`, then KILL to its whole group after `grace` seconds or when it is urgent.
+
+    Returns whether it went by itself.
+    """
+    deadline = time.monotonic() + grace
     if process.poll() is None:
         process.send_signal(first)
-    try:
-        process.wait(grace)
-    except subprocess.TimeoutExpired:
-        kill_group(process)
-        process.wait()
-        return False
+    while process.poll() is None and time.monotonic() < deadline and not is_urgent():
+        time.sleep(0.02)
+    went_by_itself = process.poll() is not None
     kill_group(process)
-    return True
+    process.wait()
+    return went_by_itself
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

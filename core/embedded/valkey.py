@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 
 import redis
 
@@ -35,9 +36,9 @@ class Valkey:
             self.process = process.start(self._launch(), output=log)
         process.wait_until_ready(self.process, self._is_ready, name="Valkey", log=self._log)
 
-    def stop(self, *, grace: float = 10.0) -> bool:
+    def stop(self, is_urgent: Callable[[], bool] = lambda: False) -> bool:
         """Stop after writing what is queued to disk."""
-        return self.process is None or process.stop(self.process, signal.SIGTERM, grace=grace)
+        return self.process is None or process.stop(self.process, signal.SIGTERM, grace=15, is_urgent=is_urgent)
 
     def _launch(self) -> Launch:
         options = {

@@ -1,0 +1,43 @@
+"""What a database needs before the product runs on it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from core.embedded.output import say
+
+DEMO_EMAIL: Final = "admin@example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoLogin:
+    """The administrator of the demo; the password is empty when it was told at an earlier start."""
+
+    email: str
+    password: str
+
+
+def prepare_database() -> DemoLogin | None:
+    """Bring the tables up to date and return who may sign in to the demo."""
+    try:
+        _migrate()
+        return _demo()
+    finally:
+        # The programs are started from here: none may inherit our connection.
+        connections.close_all()
+
+
+def _migrate() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        say("Preparing the database…")
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+def _demo() -> DemoLogin | None:
+    has_demo = get_user_model()._default_manager.filter(email=DEMO_EMAIL).exists()
+    return DemoLogin(DEMO_EMAIL, "") if has_demo else None

@@ -1,0 +1,129 @@
+"""`manage.py up`: the newcomer's one command, as a newcomer runs it."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.tests.embedded.running import (
+    Up,
+    embedded_environment,
+    free_port,
+    manage,
+    process_numbers_of,
+    processes_of,
+    wait_until_gone,
+)
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up") / "data"
+
+
+@pytest.fixture(scope="module")
+def up(folder: Path) -> Iterator[Up]:
+    running = Up(folder)
+    yield running
+    running.process.send_signal(signal.SIGTERM)
+    assert running.wait() == 0
+
+
+def test_it_says_where_everything_is(up: Up) -> None:
+    assert f"API       http://127.0.0.1:{up.port}/api/v1\r\n" in up.output
+    assert f"Live      http://127.0.0.1:{up.port + 1}/api/v1/events/stream\r\n" in up.output
+    assert f"Data      {up.folder}\r\n" in up.output
+
+
+def test_commands_reach_the_running_database(up: Up) -> None:
+    answer = manage("migrate", "--check", environment=embedded_environment(up.folder))
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_a_folder_in_use_is_refused(up: Up) -> None:
+    answer = manage("up", "--port", str(free_port()), environment=embedded_environment(up.folder))
+
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert answer.stderr == (
+        f"nook: {up.folder} is in use by another run (process {up.process.pid}): stop it, or give --data-dir.\n"
+    )
+
+
+def test_a_program_that_crashes_is_started_again(up: Up) -> None:
+    (relay,) = process_numbers_of(up.folder, "manage.py relay")
+
+    os.kill(relay, signal.SIGKILL)
+    up.read_until("relay ended (signal SIGKILL); starting it again in 1 s.", seconds=5)
+
+    deadline = time.monotonic() + 10
+    while process_numbers_of(up.folder, "manage.py relay") in ([], [relay]) and time.monotonic() < deadline:
+        up.read_until("", seconds=1)
+        time.sleep(0.1)
+    assert len(process_numbers_of(up.folder, "manage.py relay")) == 1
+
+
+def test_a_port_that_is_taken_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        answer = manage("up", "--port", str(port), environment=embedded_environment(tmp_path / "data"))
+
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert answer.stderr == (
+        f"nook: Cannot listen at 127.0.0.1 port {port} (Address already in use): give another --host or --port.\n"
+    )
+    assert not (tmp_path / "data" / "postgres").exists()
+
+
+def press_ctrl_c(running: Up) -> None:
+    running.press_ctrl_c()
+
+
+def send_term(running: Up) -> None:
+    running.process.send_signal(signal.SIGTERM)
+
+
+def hang_up(running: Up) -> None:
+    running.process.send_signal(signal.SIGHUP)
+
+
+@pytest.mark.parametrize("stop", [press_ctrl_c, send_term, hang_up])
+def test_it_stops_in_order_and_leaves_nothing(stop: Callable[[Up], None], tmp_path: Path) -> None:
+    running = Up(tmp_path / "data")
+
+    stop(running)
+
+    assert running.wait() == 0
+    assert running.output.endswith("Stopped.\r\n")
+    assert processes_of(running.folder) == []
+    assert not (running.folder / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_killed_one_leaves_nothing_and_starts_again(tmp_path: Path) -> None:
+    running = Up(tmp_path / "data")
+
+    running.kill()
+
+    assert wait_until_gone(running.folder) == []
+    again = Up(running.folder)
+    send_term(again)
+    assert again.wait() == 0
+    assert processes_of(again.folder) == []
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    running = Up(tmp_path / "data", announced="Preparing the database")
+
+    press_ctrl_c(running)
+
+    assert running.wait() == 0
+    assert processes_of(running.folder) == []
