@@ -10,4 +10,10 @@ _SETTINGS = "config.settings.test"
 if os.environ.setdefault("DJANGO_SETTINGS_MODULE", _SETTINGS) != _SETTINGS:
     raise pytest.UsageError(f"The tests run on {_SETTINGS}: unset DJANGO_SETTINGS_MODULE.")
 
-pytest_plugins = ["config.tests.services", "core.tests.spine", "config.tests.cast", "notifications.tests.smtp"]
+pytest_plugins = [
+    "config.tests.services",
+    "core.tests.platform",
+    "core.tests.spine",
+    "config.tests.cast",
+    "notifications.tests.smtp",
+]

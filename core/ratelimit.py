@@ -62,9 +62,9 @@ _LOCAL_BUCKETS_AT_MOST: Final = 100_000
 def take(scope: str, identity: str, cost: int = 1) -> Verdict:
     """Take `cost` tokens from the bucket of `identity` in `scope`, or none when there are too few."""
     capacity, interval = _numbers(scope, settings.RATE_LIMIT_SCALE)
-    bucket = f"{scope}:{identity}"
+    bucket = f"{settings.REDIS_KEY_PREFIX}:rate:{{{scope}:{identity}}}"
     try:
-        verdict = _take_shared(link_to(settings.STATE_URL), f"nook:rate:{{{bucket}}}", capacity, interval, cost)
+        verdict = _take_shared(link_to(settings.STATE_URL), bucket, capacity, interval, cost)
     except (RedisUnavailable, redis.ResponseError):
         verdict = _LOCAL.take(bucket, capacity, interval, cost)
     if not verdict.allowed:

@@ -5,12 +5,16 @@ thread of the process asks the server again until it answers. So a hung Redis co
 timeout, once, and no later request anything.
 """
 
+import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
 import redis
+from django_redis.exceptions import ConnectionInterrupted
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface, ConnectionPool
 from redis.retry import Retry
@@ -40,6 +44,7 @@ class RedisLink:
         self._lock = threading.Lock()
         self._is_open = False
         self._generation = 0
+        os.register_at_fork(after_in_child=self._begin_anew)
 
     @property
     def is_available(self) -> bool:
@@ -66,6 +71,17 @@ class RedisLink:
             self._open()
             raise RedisUnavailable from error
 
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Put the switch in front of commands that go over somebody else's connection to the same server."""
+        if self._is_open:
+            raise RedisUnavailable
+        try:
+            yield
+        except (redis.ConnectionError, redis.TimeoutError, ConnectionInterrupted, OSError) as error:
+            self._open()
+            raise RedisUnavailable from error
+
     def _connection(self) -> ConnectionInterface:
         connection: ConnectionInterface | None = getattr(self._local, "connection", None)
         if connection is None or self._local.generation != self._generation:
@@ -79,6 +95,12 @@ class RedisLink:
         if connection is not None:
             connection.disconnect()
             self._local.connection = None
+
+    def _begin_anew(self) -> None:
+        # A child shares its parent's sockets, which it must not use, and has not its threads, on which a switch relies.
+        self._lock = threading.Lock()
+        self._generation += 1
+        self._is_open = False
 
     def _open(self) -> None:
         with self._lock:

@@ -105,6 +105,21 @@ BROKER_URL = (
     env.text("BROKER_URL", "", help="amqp://… for RabbitMQ, or Redis; empty: REDIS_URL.", kind="url") or REDIS_URL
 )
 
+REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "nook", help="Starts every key of ours; for a Redis that is shared.")
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": REDIS_KEY_PREFIX,
+        "OPTIONS": {
+            # Not pickle: whoever can write to the cache would run code here.
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "SOCKET_CONNECT_TIMEOUT": 0.2,
+            "SOCKET_TIMEOUT": 0.5,
+        },
+    }
+}
+
 # Background work -------------------------------------------------------------------------------
 
 QUEUE_PREFIX = env.text(
