@@ -1,0 +1,64 @@
+"""`manage.py smoke`: is the server at this address alive, from registering to deleting?"""
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from core.smoke import Journey, Server, SmokeFailed, base_url_of
+
+MAIL_SECONDS: Final = 30.0
+_TOKEN = re.compile(r"/verify-email\?token=([\w.~-]+)")
+
+
+class Command(BaseCommand):
+    help = (
+        "Go from registering to deleting on the server at --base-url over real HTTP, and clean up. "
+        "Needs an administrator who signs in with a password: SMOKE_ADMIN_EMAIL and SMOKE_ADMIN_PASSWORD. "
+        "Exit code 0 when every step answered as promised."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--base-url", required=True, help="The server's address, as in https://api.example.com.")
+        parser.add_argument(
+            "--mail-folder",
+            type=Path,
+            help="The folder of a filemail:// EMAIL_URL: confirm the address by the mail instead of the administrator.",
+        )
+
+    def handle(self, *args: Any, base_url: str, mail_folder: Path | None, **options: Any) -> None:
+        email, password = os.environ.get("SMOKE_ADMIN_EMAIL", ""), os.environ.get("SMOKE_ADMIN_PASSWORD", "")
+        if not email or not password:
+            raise CommandError("Give SMOKE_ADMIN_EMAIL and SMOKE_ADMIN_PASSWORD: the administrator who cleans up.")
+        started = time.monotonic()
+        try:
+            reader = _mail_reader(mail_folder) if mail_folder else None
+            Journey(Server(base_url_of(base_url)), email, password, self._report, reader).run()
+        except SmokeFailed as failure:
+            raise CommandError(f"FAIL  {failure}") from failure
+        self.stdout.write(f"{base_url} works: the whole way took {time.monotonic() - started:.1f} s.")
+
+    def _report(self, title: str, seconds: float) -> None:
+        self.stdout.write(f"ok    {title:<26} {seconds * 1000:>6.0f} ms")
+
+
+def _mail_reader(folder: Path) -> Callable[[str], str]:
+    """Return what waits for the mail to an address and returns the token of its link."""
+
+    def read(address: str) -> str:
+        deadline = time.monotonic() + MAIL_SECONDS
+        while time.monotonic() < deadline:
+            for path in folder.iterdir():
+                text = path.read_text(encoding="utf-8", errors="replace").replace("=\n", "").replace("=3D", "=")
+                found = _TOKEN.search(text)
+                if address in text and found:
+                    return found[1]
+            time.sleep(0.2)
+        raise SmokeFailed(f"no mail to {address} in {folder} within {MAIL_SECONDS:.0f} s")
+
+    return read
