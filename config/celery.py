@@ -1,10 +1,12 @@
 """The Celery application and every schedule."""
 
 import os
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import django
 from celery import Celery, signals
+from celery.schedules import crontab
 from django.apps import apps
 
 from config.startup import explained
@@ -16,6 +18,15 @@ app = Celery("nook")
 app.set_default()
 app.config_from_object("config.broker")
 app.autodiscover_tasks()
+
+
+SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
+    # core
+    "export-audit-head": ("core.tasks.export_audit_head", timedelta(minutes=1), "maintenance"),
+    "make-partitions": ("core.tasks.make_partitions", crontab(minute="20", hour="0"), "maintenance"),
+    "purge": ("core.tasks.purge_expired", crontab(minute="30", hour="3"), "maintenance"),
+}
+"""Name: (task path, period in UTC, queue). `manage.py beat` makes one run for each period."""
 
 
 def set_up_django(**_: Any) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
+from django.db import connection
 from django.db.models.functions import Now
 
 from core import context
@@ -83,17 +84,20 @@ def definition(path: str) -> TaskDefinition:
         raise LookupError(f"{path} is not a task.") from None
 
 
-def enqueue(task: str, /, *, delay: timedelta = timedelta(0), **kwargs: JSON) -> None:
+def enqueue(task: str, /, *, delay: timedelta = timedelta(0), queue: str = "", **kwargs: JSON) -> None:
     """Promise one run of `task`: a row in the current transaction, nothing when that rolls back.
 
-    `kwargs` are ids and plain values, never secrets: the row can be read in the admin.
+    `kwargs` are ids and plain values, never secrets: the row can be read in the admin. `queue` replaces
+    the task's own.
     """
-    enqueue_many(task, [kwargs], delay=delay)
+    enqueue_many(task, [kwargs], delay=delay, queue=queue)
 
 
-def enqueue_many(task: str, calls: list[dict[str, JSON]], /, *, delay: timedelta = timedelta(0)) -> None:
+def enqueue_many(
+    task: str, calls: list[dict[str, JSON]], /, *, delay: timedelta = timedelta(0), queue: str = ""
+) -> None:
     """Promise one run of `task` for each set of keyword arguments, with one statement."""
-    queue = definition(task).queue
+    queue = queue or definition(task).queue
     work = context.current()
     OutboxRow.objects.bulk_create(
         OutboxRow(
@@ -106,3 +110,32 @@ def enqueue_many(task: str, calls: list[dict[str, JSON]], /, *, delay: timedelta
         )
         for kwargs in calls
     )
+
+
+def lag() -> dict[str, Any]:
+    """Return how the background work stands: for metrics, health and the dashboard; one statement.
+
+    `outbox_lag_seconds` is how long the oldest due row has waited for the relay.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LAG)
+        waiting, running, oldest, letters = cursor.fetchone()
+        cursor.execute("SELECT queue, count(*) FROM outbox GROUP BY queue")
+        depth = dict.fromkeys(QUEUES, 0) | dict(cursor.fetchall())
+    return {
+        "outbox_rows": waiting + running,
+        "outbox_running": running,
+        "outbox_lag_seconds": float(oldest),
+        "queue_depth": depth,
+        "dead_letters": letters,
+    }
+
+
+_LAG: Final = """
+SELECT count(*) FILTER (WHERE leased_by IS NULL),
+       count(*) FILTER (WHERE leased_by IS NOT NULL),
+       coalesce(extract(epoch FROM clock_timestamp()
+           - min(due_at) FILTER (WHERE dispatched_at IS NULL AND due_at <= clock_timestamp())), 0),
+       (SELECT count(*) FROM dead_letters)
+FROM outbox
+"""

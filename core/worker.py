@@ -61,14 +61,17 @@ def _claim(outbox_id: int) -> OutboxRow | None:
 def _execute(row: OutboxRow) -> None:
     try:
         definition = queue.definition(row.task)
+    except (ImportError, LookupError) as missing:
+        logger.warning("task unknown", extra={"task": row.task, "outbox_id": row.id})
+        _fail(row, reason=str(missing))
+        return
+    try:
         definition.function(**row.kwargs)
     except queue.RetryLater as later:
         logger.info("task postponed", extra={"task": row.task, "outbox_id": row.id, "reason": later.reason})
         _fail(row, reason=later.reason, after=later.after)
     except queue.GiveUp as verdict:
         bury(row, reason=str(verdict), attempts=row.attempts + 1)
-    except (ImportError, LookupError) as missing:
-        _fail(row, reason=str(missing), trace=traceback.format_exc())
     except Exception as error:
         logger.exception("task failed", extra={"task": row.task, "outbox_id": row.id})
         _fail(row, reason=f"{type(error).__name__}: {error}", trace=traceback.format_exc())

@@ -134,6 +134,11 @@ OUTBOX_RESEND_SECONDS = env.number(
 TASK_TIME_LIMIT_SECONDS = env.integer(
     "TASK_TIME_LIMIT_SECONDS", 300, minimum=30, help="A task that runs longer is killed and tried again."
 )
+SCHEDULES = "config.celery.SCHEDULES"
+BIN_RETENTION_DAYS = env.integer("BIN_RETENTION_DAYS", 30, minimum=1, help="How long deleted rows can come back.")
+TRACE_RETENTION_DAYS = env.integer(
+    "TRACE_RETENTION_DAYS", 30, minimum=1, help="How long marks of handled events and schedule runs are kept."
+)
 
 # The edge --------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@ from core.models.base import BaseModel, DatabaseUuid7, TimestampedModel
 from core.models.events import Event, EventDelivery, EventQuerySet
 from core.models.idempotency import IdempotencyKey
 from core.models.outbox import DeadLetter, OutboxRow
+from core.models.schedules import ScheduleRun
+from core.models.seals import EventSeal
 from core.models.soft_delete import AliveManager, SoftDeleteModel, SoftDeleteQuerySet
 
 __all__ = [
@@ -12,8 +14,10 @@ __all__ = [
     "Event",
     "EventDelivery",
     "EventQuerySet",
+    "EventSeal",
     "IdempotencyKey",
     "OutboxRow",
+    "ScheduleRun",
     "SoftDeleteModel",
     "SoftDeleteQuerySet",
     "TimestampedModel",

@@ -1,11 +1,10 @@
 """`manage.py relay`: hands due outbox rows to the broker until it is told to stop."""
 
-import signal
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from core.management.stopping import stopped_by_signals
 from core.relay import Relay
 
 
@@ -14,11 +13,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         relay = Relay()
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            relay.stop()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        relay.run()
+        with stopped_by_signals(relay.stop):
+            relay.run()
         self.stdout.write(f"Relay stopped; sent {relay.sent} messages.")

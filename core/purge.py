@@ -1,0 +1,66 @@
+"""Removes for good what has been kept long enough: the bin, and the traces of work that is done."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from django.apps import apps
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import ProtectedError, RestrictedError
+from django.db.models.functions import Now
+
+from core.models import EventDelivery, ScheduleRun, SoftDeleteModel
+
+BATCH: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The rows of one table that may go."""
+
+    table: str
+    rows: models.QuerySet[models.Model]
+
+
+def expired() -> Iterator[Expired]:
+    """Yield each table's rows that are past their time: bins (children before parents), deliveries, schedule runs."""
+    bin_end = Now() - timedelta(days=settings.BIN_RETENTION_DAYS)
+    for model in reversed(list(apps.get_models())):
+        if issubclass(model, SoftDeleteModel):
+            yield Expired(model._meta.db_table, model.all_objects.filter(deleted_at__lt=bin_end))
+    trace_end = Now() - timedelta(days=settings.TRACE_RETENTION_DAYS)
+    yield Expired("event_deliveries", EventDelivery.objects.filter(handled_at__lt=trace_end))
+    yield Expired("schedule_runs", ScheduleRun.objects.filter(due_at__lt=trace_end))
+
+
+def purge() -> dict[str, int]:
+    """Remove what is expired, in batches of their own transactions; return how many rows of each table."""
+    return {group.table: _purge(group.rows) for group in expired()}
+
+
+def _purge(rows: models.QuerySet[models.Model]) -> int:
+    removed = 0
+    batch = rows.order_by("pk")
+    while ids := list(batch.values_list("pk", flat=True)[:BATCH]):
+        removed += (
+            sum(_remove(rows.filter(pk=key)) for key in ids) if _has_guards(rows) else _remove(rows.filter(pk__in=ids))
+        )
+        batch = rows.order_by("pk").filter(pk__gt=ids[-1])
+    return removed
+
+
+@transaction.atomic
+def _remove(rows: models.QuerySet[models.Model]) -> int:
+    """Delete the rows and what hangs on them; nothing when something that is still in use points at them."""
+    count = rows.count()
+    try:
+        rows.delete()
+    except (ProtectedError, RestrictedError):
+        return 0
+    return count
+
+
+def _has_guards(rows: models.QuerySet[models.Model]) -> bool:
+    return issubclass(rows.model, SoftDeleteModel)
