@@ -2,10 +2,42 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from accounts.api.passwords import ChangeEmail, ChangePassword, ForgotPassword, ResetPassword
+from accounts.api.profile import Profile
+from accounts.api.registration import Register, ResendVerification, VerifyEmail
+from accounts.api.roles import OneRole, Permissions, Roles
+from accounts.api.sessions import Login, Logout, LogoutAll, OneSession, Reauthenticate, RefreshToken, Sessions
+from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # Documentation
     path("schema", SchemaDocument.as_view(), name="schema"),
     path("docs", DocumentationPage.as_view(), name="docs"),
+    # Accounts: becoming a user
+    path("auth/register", Register.as_view(), name="register"),
+    path("auth/verify-email", VerifyEmail.as_view(), name="verify-email"),
+    path("auth/resend-verification", ResendVerification.as_view(), name="resend-verification"),
+    # Accounts: signing in and out
+    path("auth/login", Login.as_view(), name="login"),
+    path("auth/refresh-token", RefreshToken.as_view(), name="refresh-token"),
+    path("auth/logout", Logout.as_view(), name="logout"),
+    path("auth/logout-all", LogoutAll.as_view(), name="logout-all"),
+    path("auth/reauthenticate", Reauthenticate.as_view(), name="reauthenticate"),
+    path("auth/sessions", Sessions.as_view(), name="sessions"),
+    path("auth/sessions/<uuid:session_id>", OneSession.as_view(), name="session"),
+    # Accounts: password and address
+    path("auth/forgot-password", ForgotPassword.as_view(), name="forgot-password"),
+    path("auth/reset-password", ResetPassword.as_view(), name="reset-password"),
+    path("auth/change-password", ChangePassword.as_view(), name="change-password"),
+    path("auth/change-email", ChangeEmail.as_view(), name="change-email"),
+    # Accounts: users, roles, profile
+    path("users", Users.as_view(), name="users"),
+    path("users/me", Me.as_view(), name="me"),
+    path("users/<uuid:user_id>", OneUser.as_view(), name="user"),
+    path("users/<uuid:user_id>/restore", RestoreUser.as_view(), name="restore-user"),
+    path("roles", Roles.as_view(), name="roles"),
+    path("roles/<int:role_id>", OneRole.as_view(), name="role"),
+    path("permissions", Permissions.as_view(), name="permissions"),
+    path("profile", Profile.as_view(), name="profile"),
 ]

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+from accounts.api.keys import jwks
 from core import health
 from core.api.fallback import unrouted
 from core.api.versioning import Versions
@@ -12,6 +13,7 @@ urlpatterns = [
     path("api/v1/", include("config.api_v1")),
     re_path(r"^api/(?P<rest>.*)$", unrouted),
     path("admin/", admin.site.urls),
+    path(".well-known/jwks.json", jwks, name="jwks"),
     # Operations: no envelope
     path("health", health.health),
     path("health/live", health.live),

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
+from core.errors import NotAuthenticated
+
 ADMIN: Final = "admin"
 
 PERMISSIONS: Final[dict[str, str]] = {
@@ -69,6 +71,13 @@ class Caller:
     @property
     def is_active(self) -> bool:
         return True
+
+    @property
+    def own_id(self) -> UUID:
+        """Return the id of someone who is signed in; raises `NotAuthenticated` for anyone else."""
+        if self.id is None:
+            raise NotAuthenticated
+        return self.id
 
     def holds(self, permission: str) -> bool:
         """Return whether the caller's role has `permission`; `admin` holds all."""

@@ -24,6 +24,7 @@ SCOPES: Final[dict[str, tuple[float, float]]] = {
     "auth": (10, 1 / 6),
     "upload": (60, 1),
     "bulk": (10, 1 / 6),
+    "mail": (5, 1 / 600),
 }
 """Name to capacity and refill per second; the documentation's table is made from this."""
 

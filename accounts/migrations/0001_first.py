@@ -328,8 +328,9 @@ class Migration(migrations.Migration):
                     models.Q(("password__startswith", "bcrypt_sha256$"), _negated=True),
                     models.Q(("password__startswith", "!"), _negated=True),
                 ),
-                fields=["id"],
+                fields=["password"],
                 name="idx_users_legacy_hash",
+                opclasses=["varchar_pattern_ops"],
             ),
         ),
         migrations.AddConstraint(

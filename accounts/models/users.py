@@ -9,10 +9,10 @@ from django.db import models
 from django.db.models.functions import Lower, Upper
 
 from accounts.models.roles import DefaultRole, Role
-from core.models import AliveManager, BaseModel, SoftDeleteModel
-from core.permissions import ADMIN
+from core.models import BaseModel, SoftDeleteModel, SoftDeleteQuerySet
+from core.permissions import ADMIN, Caller
 
-STAFF_PERMISSION: Final = "read:user"
+READ: Final = "read:user"
 """Who holds this may open the Django admin; what they see there their role decides."""
 
 
@@ -21,12 +21,42 @@ def normalised_email(address: str) -> str:
     return address.strip().lower()
 
 
-class UserManager(AliveManager["User"]):
-    """The live users."""
+LEGACY_HASH: Final = ~models.Q(("password__startswith", "bcrypt_sha256$")) & ~models.Q(("password__startswith", "!"))
+"""Hashes that a sign-in replaces: those of other algorithms, from an import."""
+
+
+class UserQuerySet(SoftDeleteQuerySet["User"]):
+    """Reads by state."""
+
+    def locked(self) -> Self:
+        """Return the users with their roles, locked for a write; rows that merely refer to them stay free."""
+        return self.select_for_update(of=("self",), no_key=True).select_related("role")
+
+    def visible_to(self, caller: Caller) -> Self:
+        """Return the users that `caller` may see in full: everyone with `read:user`, else themself."""
+        return self if caller.holds(READ) else self.filter(pk=caller.id)
+
+    def matching(self, text: str) -> Self:
+        """Return the users whose address or name contains `text`."""
+        return self.filter(models.Q(email__icontains=text) | models.Q(name__icontains=text))
+
+
+_UserManager = models.Manager.from_queryset(UserQuerySet)
+
+
+class UserManager(_UserManager["User"]):
+    """All users, those in the bin too."""
 
     def get_by_natural_key(self, email: str) -> "User":
         """Return the live user with this address; Django's own commands look users up this way."""
-        return self.get(email=normalised_email(email))
+        return self.alive().get(email=normalised_email(email))
+
+
+class LiveUserManager(UserManager):
+    """The users that are not in the bin."""
+
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db).alive()
 
 
 class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
@@ -48,7 +78,8 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
 
-    objects: ClassVar[models.Manager[Self]] = UserManager()  # type: ignore[assignment]  # generic over Self
+    objects: ClassVar[LiveUserManager] = LiveUserManager()
+    all_objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
         db_table = "users"
@@ -67,11 +98,10 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
             models.Index(fields=["role"], name="idx_users_role_id"),
             models.Index(fields=["-created_at", "-id"], name="idx_users_created_at"),
             models.Index(
-                fields=["id"],
+                fields=["password"],
+                opclasses=["varchar_pattern_ops"],
                 name="idx_users_legacy_hash",
-                condition=(
-                    ~models.Q(("password__startswith", "bcrypt_sha256$")) & ~models.Q(("password__startswith", "!"))
-                ),
+                condition=LEGACY_HASH,
             ),
         ]
 
@@ -89,7 +119,7 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
     @property
     def is_staff(self) -> bool:
         """Return whether the Django admin opens for this user."""
-        return bool(self.permission_set & {ADMIN, STAFF_PERMISSION})
+        return bool(self.permission_set & {ADMIN, READ})
 
     @property
     def is_superuser(self) -> bool:

@@ -17,13 +17,13 @@ class ApiClient(Client):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         super().__init__(headers=headers, **options)
 
-    def post(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:
+    def post(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:  # type: ignore[override]  # JSON by default
         return super().post(path, {} if data is None else data, content_type, **extra)
 
-    def put(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:
+    def put(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:  # type: ignore[override]  # as above
         return super().put(path, {} if data is None else data, content_type, **extra)
 
-    def patch(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:
+    def patch(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:  # type: ignore[override]  # as above
         return super().patch(path, {} if data is None else data, content_type, **extra)
 
 

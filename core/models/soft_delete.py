@@ -49,8 +49,8 @@ class SoftDeleteModel(models.Model):
     )
     delete_op = models.UUIDField(null=True, blank=True, editable=False)
 
-    objects: ClassVar[models.Manager[Self]] = AliveManager()  # type: ignore[assignment]  # generic over Self
-    all_objects: ClassVar[models.Manager[Self]] = SoftDeleteQuerySet.as_manager()  # type: ignore[assignment]  # as above
+    objects: ClassVar[models.Manager[Self]] = AliveManager()
+    all_objects: ClassVar[models.Manager[Self]] = SoftDeleteQuerySet.as_manager()
 
     class Meta:
         abstract = True

@@ -1,0 +1,74 @@
+"""`/profile`: oneself, as one writes it."""
+
+from functools import partial
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from accounts.api.fields import LocaleField, TimeZoneField
+from accounts.api.shapes import PROFILE_EXAMPLE, ProfileShape, profile_shape
+from accounts.models import User
+from accounts.services import users
+from core.api.access import SIGNED_IN
+from core.api.concurrency import etag, not_modified, require_match
+from core.api.envelope import success
+from core.api.fields import NameField, PlainTextField
+from core.api.operations import operation
+from core.api.serializers import StrictSerializer, parse
+from core.api.views import ApiView
+from core.errors import PreconditionFailed
+
+
+class ProfileInput(StrictSerializer):
+    """The profile whole (PUT) or in part (PATCH)."""
+
+    ignored_fields = frozenset({"id", "email", "avatar", "created_at", "updated_at"})
+
+    name = NameField(max_length=255)
+    bio = PlainTextField(max_length=2000, allow_blank=True, default="")
+    locale = LocaleField(default="en")
+    time_zone = TimeZoneField(default="UTC")
+
+
+class Profile(ApiView):
+    access = {"GET": SIGNED_IN, "PUT": SIGNED_IN, "PATCH": SIGNED_IN}
+
+    @operation("Show one's profile", response=ProfileShape, response_example=PROFILE_EXAMPLE, etag=True)
+    def get(self, request: Request) -> HttpResponse:
+        user = User.objects.get(pk=self.caller.own_id)
+        return not_modified(request, user.version) or success(profile_shape(user), headers={"ETag": etag(user.version)})
+
+    @operation(
+        "Replace one's profile",
+        description="What is left out goes back to its default.",
+        request=ProfileInput,
+        response=ProfileShape,
+        request_example={"name": "Olive Owner", "bio": "", "locale": "en", "time_zone": "Europe/Vienna"},
+        response_example=PROFILE_EXAMPLE,
+        errors=(PreconditionFailed,),
+        etag=True,
+    )
+    def put(self, request: Request) -> HttpResponse:
+        return self._change(request, parse(ProfileInput, request))
+
+    @operation(
+        "Change one's profile",
+        request=ProfileInput,
+        response=ProfileShape,
+        request_example={"time_zone": "Europe/Vienna"},
+        response_example=PROFILE_EXAMPLE,
+        errors=(PreconditionFailed,),
+        etag=True,
+    )
+    def patch(self, request: Request) -> HttpResponse:
+        return self._change(request, parse(ProfileInput, request, partial=True))
+
+    def _change(self, request: Request, changes: dict[str, Any]) -> HttpResponse:
+        user = users.change_user(
+            actor=self.caller,
+            user_id=self.caller.own_id,
+            changes=changes,
+            check_version=partial(require_match, request),
+        )
+        return success(profile_shape(user), headers={"ETag": etag(user.version)})

@@ -1,0 +1,218 @@
+"""`/auth/login`, `/auth/refresh-token`, `/auth/logout…`, `/auth/reauthenticate`, `/auth/sessions`."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpResponse
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from accounts.api import cookies
+from accounts.api.fields import AddressField, PasswordField
+from accounts.api.shapes import SESSION_EXAMPLE, USER_EXAMPLE, SessionShape, UserShape, session_shape, user_shape
+from accounts.models import Session
+from accounts.services import refreshing, sessions
+from accounts.services.sessions import SignIn
+from core.api.access import PUBLIC, SIGNED_IN
+from core.api.envelope import no_content, success
+from core.api.fields import SecretField
+from core.api.operations import operation
+from core.api.pagination import paginate
+from core.api.query import PagedQuery, parse_query
+from core.api.serializers import StrictSerializer, parse
+from core.api.views import ApiView
+from core.errors import (
+    AccountDisabled,
+    EmailNotVerified,
+    InvalidCredentials,
+    InvalidToken,
+    PermissionDenied,
+    TokenReused,
+    ValidationFailed,
+)
+
+_COOKIE: Final = "cookie"
+_PAIR_EXAMPLE: Final = {
+    "access_token": "eyJhbGciOiJFUzI1NiIsImtpZCI6IjFmM2UwYTdjIn0.eyJzdWIiOiIwMWExIn0.c2lnbmF0dXJl",
+    "refresh_token": "nkr_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG123456",
+    "token_type": "Bearer",
+    "expires_in": 900,
+}
+
+
+class LoginInput(StrictSerializer):
+    email = AddressField()
+    password = PasswordField()
+    token_transport = serializers.ChoiceField(choices=["body", _COOKIE], default="body")
+
+
+class AccessShape(serializers.Serializer[Any]):
+    access_token = serializers.CharField()
+    token_type = serializers.CharField()
+    expires_in = serializers.IntegerField()
+
+
+class PairShape(AccessShape):
+    refresh_token = serializers.CharField(required=False, help_text="Left out when it travels as a cookie.")
+
+
+class LoginShape(PairShape):
+    user = UserShape()
+
+
+class Login(ApiView):
+    access = {"POST": PUBLIC}
+    rate_limit = "auth"
+    authentication_classes = []
+
+    @operation(
+        "Sign in",
+        description=(
+            'With `"token_transport": "cookie"` the refresh token becomes an HttpOnly cookie and is left out of the '
+            "body. After five failures for one account within 15 minutes each further try waits."
+        ),
+        request=LoginInput,
+        response=LoginShape,
+        request_example={"email": "olive@example.com", "password": "correct-horse-battery-staple"},
+        response_example={**_PAIR_EXAMPLE, "user": USER_EXAMPLE},
+        errors=(InvalidCredentials, EmailNotVerified, AccountDisabled),
+    )
+    def post(self, request: Request) -> HttpResponse:
+        body = parse(LoginInput, request)
+        device_token = request.COOKIES.get(cookies.DEVICE, "")
+        opened = sessions.sign_in(email=body["email"], password=body["password"], device_token=device_token)
+        response = _with_pair(opened, by_cookie=body["token_transport"] == _COOKIE, user=user_shape(opened.user))
+        cookies.set_device_cookie(response, opened.device_token)
+        return response
+
+
+class RefreshInput(StrictSerializer):
+    refresh_token = SecretField(required=False, max_length=200)
+
+
+class RefreshToken(ApiView):
+    access = {"POST": PUBLIC}
+    # An expired access token may come along: it is what the client is here to replace.
+    authentication_classes = []
+
+    @operation(
+        "Get a new pair of tokens",
+        description=(
+            "Each refresh token serves once. A second use within 10 seconds (two tabs, a lost answer) gets a working "
+            "pair of the same session; a later one ends the session: 401 `TOKEN_REUSED`. Without `refresh_token` the "
+            "cookie is taken, and the request needs the header `X-Requested-With` and an origin of this site."
+        ),
+        request=RefreshInput,
+        response=PairShape,
+        request_example={"refresh_token": _PAIR_EXAMPLE["refresh_token"]},
+        response_example=_PAIR_EXAMPLE,
+        errors=(InvalidToken, TokenReused, PermissionDenied),
+    )
+    def post(self, request: Request) -> HttpResponse:
+        token = parse(RefreshInput, request).get("refresh_token")
+        if token is not None:
+            return _with_pair(refreshing.refresh_session(refresh_token=token), by_cookie=False)
+        return _with_pair(refreshing.refresh_session(refresh_token=_cookie_token(request)), by_cookie=True)
+
+
+class Logout(ApiView):
+    access = {"POST": SIGNED_IN}
+
+    @operation("Sign out of this session", description="Its tokens stop at once, on every server.", status=204)
+    def post(self, request: Request) -> HttpResponse:
+        sessions.sign_out(actor=self.caller)
+        return _signed_out()
+
+
+class LogoutAll(ApiView):
+    access = {"POST": SIGNED_IN}
+
+    @operation("Sign out of every session", description="All tokens of the account stop at once.", status=204)
+    def post(self, request: Request) -> HttpResponse:
+        sessions.end_sessions(user_id=self.caller.own_id, actor=self.caller, reason="signed_out_everywhere")
+        return _signed_out()
+
+
+class ReauthenticateInput(StrictSerializer):
+    password = PasswordField()
+
+
+class Reauthenticate(ApiView):
+    access = {"POST": SIGNED_IN}
+    rate_limit = "auth"
+
+    @operation(
+        "Confirm that it is oneself",
+        description="Answers an access token with a fresh sign-in time, as sensitive operations demand.",
+        request=ReauthenticateInput,
+        response=AccessShape,
+        request_example={"password": "correct-horse-battery-staple"},
+        response_example={name: _PAIR_EXAMPLE[name] for name in ("access_token", "token_type", "expires_in")},
+        errors=(InvalidCredentials,),
+    )
+    def post(self, request: Request) -> HttpResponse:
+        renewed = sessions.reauthenticate(actor=self.caller, **parse(ReauthenticateInput, request))
+        return success(_access(renewed))
+
+
+class Sessions(ApiView):
+    access = {"GET": SIGNED_IN}
+
+    @operation(
+        "List one's sessions",
+        query=PagedQuery,
+        response=SessionShape,
+        many=True,
+        paginated=True,
+        response_example=[SESSION_EXAMPLE],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return paginate(
+            Session.objects.live().filter(user_id=self.caller.own_id),
+            request,
+            parse_query(PagedQuery, request),
+            shape=lambda session: session_shape(session, current=self.caller.session_id),
+            sorts={"created_at": "created_at"},
+            default_sort="-created_at",
+        )
+
+
+class OneSession(ApiView):
+    access = {"DELETE": SIGNED_IN}
+
+    @operation("End one of one's sessions", description="Its tokens stop at once, on every server.", status=204)
+    def delete(self, request: Request, session_id: UUID) -> HttpResponse:
+        sessions.end_session(actor=self.caller, session_id=session_id)
+        return no_content()
+
+
+def _with_pair(opened: SignIn, *, by_cookie: bool, **more: Any) -> HttpResponse:
+    """Return the tokens, the refresh token in the body or as a cookie."""
+    if not by_cookie:
+        return success({**_access(opened), "refresh_token": opened.refresh_token, **more})
+    response = success({**_access(opened), **more})
+    cookies.set_refresh_cookie(response, opened.refresh_token)
+    return response
+
+
+def _access(opened: SignIn) -> dict[str, Any]:
+    return {
+        "access_token": opened.access_token,
+        "token_type": "Bearer",
+        "expires_in": settings.ACCESS_TOKEN_SECONDS,
+    }
+
+
+def _cookie_token(request: Request) -> str:
+    token = request.COOKIES.get(cookies.REFRESH)
+    if token is None:
+        raise ValidationFailed.of("refresh_token", "required", "Give the refresh token, in the body or as the cookie.")
+    cookies.refuse_foreign_page(request)
+    return token
+
+
+def _signed_out() -> HttpResponse:
+    response = no_content()
+    cookies.clear_refresh_cookie(response)
+    return response

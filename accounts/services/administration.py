@@ -1,0 +1,36 @@
+"""Two rules that hold whatever is done: there is always an administrator, and nobody reaches above themself."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+from accounts.models import User
+from core.errors import Conflict, PermissionDenied
+from core.permissions import ADMIN, Caller
+
+_LOCK_NAME = "nook.administration"
+
+
+@contextmanager
+def keeping_an_admin() -> Iterator[None]:
+    """Run the block, in the transaction at hand, and raise `Conflict` if it took the last administrator.
+
+    Whoever might take one waits here for the others, so two administrators cannot demote each other at once.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_LOCK_NAME])
+    had_one = _has_admin()
+    yield
+    if had_one and not _has_admin():
+        raise Conflict("There has to be an administrator who can sign in; this is the last one.")
+
+
+def refuse_more_than_held(actor: Caller, permissions: Iterable[str]) -> None:
+    """Raise `PermissionDenied` when `permissions` hold something that the actor does not."""
+    if not all(actor.holds(permission) for permission in permissions):
+        raise PermissionDenied("This account (or role) holds more than you do.")
+
+
+def _has_admin() -> bool:
+    return User.objects.filter(is_active=True, role__permissions__contains=[ADMIN]).exists()

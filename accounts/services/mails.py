@@ -1,0 +1,50 @@
+"""What accounts write to their owners, and how often at most."""
+
+from datetime import timedelta
+
+from django.utils.crypto import salted_hmac
+
+from accounts.devices import device_name
+from accounts.models import User
+from accounts.services.single_use_tokens import LIFETIMES, issue_token, link_to
+from core import context
+from core.ratelimit import take
+from notifications.services import send
+
+
+def tell(user: User, kind: str, *, address: str = "", **variables: str) -> None:
+    """Send the user (or another address of theirs) a message of this kind, in the transaction at hand."""
+    send(
+        kind,
+        to=user.pk,
+        address=address or user.email,
+        name=user.name,
+        locale=user.locale,
+        context=variables,
+    )
+
+
+def tell_with_link(user: User, kind: str, *, purpose: str, email: str = "", lifetime: timedelta | None = None) -> None:
+    """Send the locked user a link with a new secret, unless the address has had too many lately.
+
+    Beyond the limit nothing is issued either, so the links already sent keep serving.
+    """
+    address = email or user.email
+    if not take("mail", salted_hmac("accounts.mails", address).hexdigest()).allowed:
+        return
+    secret = issue_token(user=user, purpose=purpose, email=address, lifetime=lifetime)
+    valid_for = words(lifetime or LIFETIMES[purpose])
+    tell(user, kind, address=address, link=link_to(purpose, secret), valid_for=valid_for)
+
+
+def origin() -> dict[str, str]:
+    """Return where the request at hand comes from, for a message that tells of it."""
+    work = context.current()
+    return {"ip": work.ip or "unknown", "device": device_name(work.user_agent)}
+
+
+def words(duration: timedelta) -> str:
+    """Return `24 hours`, `1 hour`, `7 days`."""
+    hours = int(duration.total_seconds() // 3600)
+    number, unit = (hours // 24, "day") if hours > 24 and hours % 24 == 0 else (hours, "hour")
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

@@ -1,0 +1,90 @@
+"""Becoming a user: register, confirm the address, ask for the link again.
+
+Nobody learns here whether an address has an account: the answers are the same, and the owner of a
+taken address is told by mail.
+"""
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.hashing import make_password
+from accounts.models import User
+from accounts.models.users import normalised_email
+from accounts.passwords import refuse_weak_password
+from accounts.services.mails import tell, tell_with_link
+from accounts.services.single_use_tokens import VERIFY_EMAIL, find_token, redeem_token
+from core.events import publish
+from core.permissions import Caller
+from core.queue import enqueue
+
+
+def register(*, email: str, password: str, name: str) -> None:
+    """Create an account that waits for its address to be confirmed, or tell the owner of a taken address.
+
+    Raises `ValidationFailed` for a weak password.
+    """
+    address = normalised_email(email)
+    refuse_weak_password(password, field="password", email=address, name=name)
+    password_hash = make_password(password)
+    try:
+        _create_account(address, password_hash, name)
+    except IntegrityError:
+        _tell_owner_of(address)
+
+
+@transaction.atomic
+def verify_email(*, token: str) -> User:
+    """Confirm the address that the mailed secret went to; raises `ValidationFailed` when it does not serve."""
+    found = find_token(secret=token, purposes=(VERIFY_EMAIL,))
+    user = User.objects.locked().get(pk=found.user_id)
+    redeem_token(found)
+    if not user.email_verified:
+        mark_verified(user, actor=Caller.of(user))
+    return user
+
+
+def mark_verified(user: User, *, actor: Caller) -> None:
+    """Note that the locked user's address is theirs, and welcome them."""
+    user.email_verified = True
+    user.version += 1
+    user.save(update_fields=["email_verified", "version"])
+    publish("user.email_verified", subject=user, actor=actor, audience=[user.pk])
+    tell(user, "account.welcome")
+
+
+def request_verification(*, email: str) -> None:
+    """Promise a new link, if there is an account that waits for one; a worker finds out, so the time tells nothing."""
+    enqueue("accounts.tasks.send_verification", email=normalised_email(email))
+
+
+@transaction.atomic
+def send_verification(*, email: str) -> None:
+    """Mail a new link to an account that waits for it; older links are void."""
+    user = User.objects.locked().filter(email=email, email_verified=False, is_active=True).first()
+    if user is not None:
+        tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
+
+
+@transaction.atomic
+def _create_account(address: str, password_hash: str, name: str) -> None:
+    user = User.objects.create(email=address, password=password_hash, name=name)
+    publish(
+        "user.created",
+        subject=user,
+        actor=Caller(user.pk, address, name, "user"),
+        data={"after": {"email": address, "name": name}},
+    )
+    tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
+
+
+@transaction.atomic
+def _tell_owner_of(address: str) -> None:
+    """Write to whoever has this address: the link again if it waits for one, else that somebody tried."""
+    user = User.objects.locked().filter(email=address).first()
+    if user is None:
+        return
+    publish("user.registration_repeated", subject=user, actor=Caller(None), audience=[user.pk])
+    if settings.EMAIL_VERIFICATION_REQUIRED and not user.email_verified:
+        tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
+    else:
+        tell(user, "account.email_taken")

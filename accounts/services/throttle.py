@@ -1,0 +1,72 @@
+"""Failed sign-ins, counted per account: after five within a quarter of an hour each further try waits.
+
+Unknown addresses are counted like known ones. A device that its user has signed in from before is counted
+by itself, so a stranger's failures do not lock its owner out.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+from django.utils.crypto import salted_hmac
+
+from accounts.models import KnownDevice, SignInThrottle
+from accounts.tokens import digest
+from core.errors import RateLimited
+
+FREE_FAILURES: Final = 5
+WINDOW: Final = timedelta(minutes=15)
+FIRST_WAIT: Final = timedelta(seconds=30)
+LONGEST_WAIT: Final = timedelta(minutes=15)
+
+
+def throttle_key(*, email: str, device_token: str = "") -> str:
+    """Return what the failures of this try are counted under."""
+    if device_token and KnownDevice.objects.filter(user__email=email, token=digest(device_token)).exists():
+        return _key(f"{email}|{digest(device_token)}")
+    return _key(email)
+
+
+def refuse_if_blocked(key: str) -> None:
+    """Raise `RateLimited` while the next try has to wait."""
+    now = datetime.now(UTC)
+    throttle = SignInThrottle.objects.filter(key=key, blocked_until__gt=now).first()
+    if throttle is not None and throttle.blocked_until is not None:
+        raise RateLimited(retry_after=(throttle.blocked_until - now).total_seconds())
+
+
+@transaction.atomic
+def record_failure(key: str) -> None:
+    """Count one failure; from the fifth on, make the next try wait, twice as long each time."""
+    now = datetime.now(UTC)
+    SignInThrottle.objects.get_or_create(key=key, defaults={"failed_at": now})
+    throttle = SignInThrottle.objects.select_for_update().get(key=key)
+    throttle.failures = 1 if _is_over(throttle, now) else throttle.failures + 1
+    throttle.failed_at = now
+    throttle.blocked_until = now + _wait(throttle.failures) if throttle.failures >= FREE_FAILURES else None
+    throttle.save(update_fields=["failures", "failed_at", "blocked_until"])
+
+
+def forget_failures(key: str) -> None:
+    """Begin at nought again, after a success."""
+    SignInThrottle.objects.filter(key=key).delete()
+
+
+def purge_throttles() -> int:
+    """Delete the counts that no longer count; return how many."""
+    old = datetime.now(UTC) - WINDOW - LONGEST_WAIT
+    return SignInThrottle.objects.filter(failed_at__lt=old).delete()[0]
+
+
+def _is_over(throttle: SignInThrottle, now: datetime) -> bool:
+    """Return whether the failures so far are too old to count."""
+    return now - max(throttle.failed_at, throttle.blocked_until or throttle.failed_at) > WINDOW
+
+
+def _wait(failures: int) -> timedelta:
+    doublings: int = min(failures - FREE_FAILURES, 10)
+    return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
+
+
+def _key(text: str) -> str:
+    return salted_hmac("accounts.throttle", text, algorithm="sha256").hexdigest()

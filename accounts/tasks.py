@@ -1,0 +1,28 @@
+"""Background work of accounts."""
+
+from typing import Any
+
+from accounts.services import passwords, refreshing, registration, sessions, single_use_tokens, throttle
+from core.queue import task
+
+
+@task(queue="critical")
+def send_verification(*, email: str, **_: Any) -> None:
+    """Mail a new confirmation link, if an account waits for one."""
+    registration.send_verification(email=email)
+
+
+@task(queue="critical")
+def send_password_reset(*, email: str, **_: Any) -> None:
+    """Mail a link to set a new password, if there is such an account."""
+    passwords.send_password_reset(email=email)
+
+
+@task(queue="maintenance")
+def purge(**_: Any) -> None:
+    """Delete sessions, tokens, counts and devices that ended long enough ago."""
+    refreshing.purge_spent_tokens()
+    sessions.purge_sessions()
+    sessions.purge_devices()
+    single_use_tokens.purge_single_use_tokens()
+    throttle.purge_throttles()
