@@ -17,7 +17,7 @@ worker)
         --concurrency "${WORKER_PROCESSES:-2}" "$@"
     ;;
 beat)
-    exec celery --app config beat --loglevel info --pidfile= --schedule /tmp/beat
+    exec python manage.py beat
     ;;
 relay)
     exec python manage.py relay

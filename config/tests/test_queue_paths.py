@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.utils.module_loading import import_string
 
+from config.celery import SCHEDULES
 from config.tests.sources import application_code, name_of
 
 
@@ -23,3 +24,8 @@ def called_name(call: ast.Call) -> str:
 @pytest.mark.parametrize(("place", "task"), list(enqueued()))
 def test_what_is_enqueued_is_there(place: str, task: str) -> None:
     assert callable(import_string(task)), place
+
+
+@pytest.mark.parametrize("task", sorted({task for task, _, _ in SCHEDULES.values()}))
+def test_what_is_scheduled_is_there(task: str) -> None:
+    assert callable(import_string(task))
