@@ -9,6 +9,7 @@ from accounts.api.roles import OneRole, Permissions, Roles
 from accounts.api.sessions import Login, Logout, LogoutAll, OneSession, Reauthenticate, RefreshToken, Sessions
 from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
+from resources.api import views as resources
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # Documentation
@@ -40,4 +41,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("roles/<int:role_id>", OneRole.as_view(), name="role"),
     path("permissions", Permissions.as_view(), name="permissions"),
     path("profile", Profile.as_view(), name="profile"),
+    # Resources
+    path("resources", resources.ResourceList.as_view(), name="resources"),
+    path("resources/trash", resources.Trash.as_view(), name="resources-trash"),
+    path("resources/<uuid:resource_id>", resources.ResourceDetail.as_view(), name="resource"),
+    path("resources/<uuid:resource_id>/restore", resources.Restoration.as_view(), name="resource-restore"),
+    path("resources/<uuid:resource_id>/versions", resources.VersionList.as_view(), name="resource-versions"),
+    path(
+        "resources/<uuid:resource_id>/versions/<int:number>", resources.VersionDetail.as_view(), name="resource-version"
+    ),
 ]

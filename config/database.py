@@ -17,6 +17,8 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = env.integer(
 TRANSACTION_POOLING = env.boolean(
     "DATABASE_TRANSACTION_POOLING", False, help="DATABASE_URL leads to PgBouncer in transaction mode."
 )
+_LIKENESS = 0.45
+"""How alike names are to a search that finds no word: one wrong letter in five."""
 
 
 def database_from_url(url: str, *, pooled: bool = TRANSACTION_POOLING) -> dict[str, Any]:
@@ -57,9 +59,11 @@ def _session_settings(*, pooled: bool) -> dict[str, Any]:
 
 
 def _session_options() -> str:
-    limits = {
+    settings = {
         "lock_timeout": LOCK_TIMEOUT_MS,
         "statement_timeout": STATEMENT_TIMEOUT_MS,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT_MS,
+        "jit": "off",  # compiling costs more than any statement of ours takes
+        "pg_trgm.word_similarity_threshold": _LIKENESS,
     }
-    return " ".join(f"-c {name}={milliseconds}" for name, milliseconds in limits.items())
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())

@@ -8,7 +8,7 @@ and tests each row: best for callers who see much. UNION gathers the visible ids
 best for callers who see little. A property test holds both forms and the verdict to each other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 from uuid import UUID
@@ -71,13 +71,13 @@ class Grant:
     types: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, caller: Caller, verb: str) -> "Grant":
+    def of(cls, permissions: frozenset[str], verb: str) -> "Grant":
         """Return the grant that `<verb>:resource` and `<verb>:resource.<type>` give together."""
         permission = f"{verb}:resource"
-        if caller.holds(permission):
+        if permission in permissions or ADMIN in permissions:
             return cls(everything=True)
         prefix = f"{permission}."
-        held = (name.removeprefix(prefix) for name in caller.permissions if name.startswith(prefix))
+        held = (name.removeprefix(prefix) for name in permissions if name.startswith(prefix))
         return cls(everything=False, types=tuple(sorted(held)))
 
     def reaches(self, type_key: str) -> bool:
@@ -97,14 +97,24 @@ class Asker:
 
     @classmethod
     def of(cls, caller: Caller) -> "Asker":
+        """Return the asker that `caller` is."""
+        return cls.holding(caller.permissions).named(user=caller.id, role=caller.role)
+
+    @classmethod
+    def holding(cls, permissions: frozenset[str]) -> "Asker":
+        """Return someone who is nobody yet and holds `permissions`."""
         return cls(
-            user=caller.id,
-            role=caller.role,
-            is_admin=caller.holds(ADMIN),
-            reads=Grant.of(caller, "read"),
-            writes=Grant.of(caller, "write"),
-            deletes=Grant.of(caller, "delete"),
+            user=None,
+            role="",
+            is_admin=ADMIN in permissions,
+            reads=Grant.of(permissions, "read"),
+            writes=Grant.of(permissions, "write"),
+            deletes=Grant.of(permissions, "delete"),
         )
+
+    def named(self, *, user: UUID | Combinable | None, role: str | Combinable) -> "Asker":
+        """Return the same, as this user in this role."""
+        return replace(self, user=user, role=role)
 
     @property
     def sees_everything(self) -> bool:

@@ -1,6 +1,16 @@
-from resources.models.records import Resource, ResourceQuerySet
+from resources.models.records import Form, Resource, ResourceQuerySet, form_for, share_level
 from resources.models.shares import Share
 from resources.models.types import ITEM, ResourceType
 from resources.models.versions import ResourceVersion
 
-__all__ = ["ITEM", "Resource", "ResourceQuerySet", "ResourceType", "ResourceVersion", "Share"]
+__all__ = [
+    "ITEM",
+    "Form",
+    "Resource",
+    "ResourceQuerySet",
+    "ResourceType",
+    "ResourceVersion",
+    "Share",
+    "form_for",
+    "share_level",
+]

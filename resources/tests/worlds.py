@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from hypothesis import strategies as st
 
@@ -48,7 +49,9 @@ class WorldSketch:
 
 
 def _share(resources: int, roles: int) -> st.SearchStrategy[ShareSketch]:
-    def sketch(resource: int, to_role: bool, receiver: int, access: int, expired: bool, giver: int, through: int):
+    def sketch(
+        resource: int, to_role: bool, receiver: int, access: int, expired: bool, giver: int, through: int
+    ) -> ShareSketch:
         return ShareSketch(
             resource=resource,
             user=None if to_role else receiver,
@@ -105,7 +108,7 @@ class World:
 
     def _add(self, sketch: ShareSketch) -> None:
         resource = self.resources[sketch.resource]
-        receiver = {"user_id": None, "role_id": None}
+        receiver: dict[str, UUID | int | None] = {"user_id": None, "role_id": None}
         if sketch.user is not None:
             receiver["user_id"] = self.users[sketch.user].id
         if sketch.role is not None:
@@ -160,7 +163,7 @@ class World:
     def _reaches(self, share: Share, user_id: object, role: str) -> bool:
         if user_id is None:
             return False
-        return share.user_id == user_id or (share.role_id is not None and share.role.name == role)
+        return share.user_id == user_id or (share.role is not None and share.role.name == role)
 
     def _holds(self, share: Share) -> bool:
         if share.expires_at is not None:

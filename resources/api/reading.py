@@ -1,0 +1,172 @@
+"""Reading resources over HTTP: which plan serves a question, what fills its slots, how its bytes are sent on."""
+
+import time
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from core.api.concurrency import etag, not_modified
+from core.api.cursors import Cursor, read_cursor
+from core.api.envelope import encode, success_json
+from core.api.pagination import binding, cursor_meta, page_meta, sort_keys
+from core.api.query import MAX_WINDOW, trim
+from core.errors import NotFound
+from core.permissions import Caller
+from resources import plans
+from resources.api.parameters import ME
+from resources.models import form_for
+from resources.plans import ListShape, Shape
+from resources.query import FILTERS, RANK, SORTS
+
+NEWEST_FIRST: Final = ("-created_at",)
+BEST_FIRST: Final = (f"-{RANK}",)
+
+_ESTIMATE_SECONDS: Final = 60.0
+_ESTIMATES_KEPT: Final = 1000
+_estimates: Final[dict[Any, tuple[float, int]]] = {}
+
+
+def one(request: Request, caller: Caller, resource_id: UUID, query: dict[str, Any]) -> HttpResponse:
+    """Return the resource, or 304 when the client has this version; `NotFound` where there is none to see."""
+    shape = shape_for(caller, query)
+    if "HTTP_IF_NONE_MATCH" in request.META:
+        known = not_modified(request, _version(shape, caller, resource_id))
+        if known is not None:
+            return known
+    raw, version = resource_json(caller, resource_id, shape)
+    return success_json(_trimmed(raw, query), headers={"ETag": etag(version)})
+
+
+def resource_json(caller: Caller, resource_id: UUID, shape: Shape | None = None) -> tuple[bytes, int]:
+    """Return the resource as JSON, and its version; `NotFound` where there is none to see."""
+    statement = plans.detail(shape or shape_for(caller, {}))
+    row = statement.fetch({"user": caller.id, "role": caller.role, "id": resource_id})
+    if row is None or row[0] is None or row[1] is None:
+        raise NotFound
+    return row[0], int(row[1])
+
+
+def many(request: Request, caller: Caller, query: dict[str, Any], *, in_bin: bool = False) -> HttpResponse:
+    """Return the list that the query asks for: a numbered page, or one from a cursor."""
+    listed = _list_shape(caller, query, in_bin=in_bin)
+    values = _values(caller, query)
+    if "cursor" in query:
+        return _cursor_page(request, listed, values, query)
+    raw, counted = _page(listed, values)
+    if not counted and listed.is_search:
+        listed = replace(listed, alike=True)
+        raw, counted = _page(listed, values)
+    total = _estimated(listed, values, counted) if counted > MAX_WINDOW else counted
+    meta = page_meta(query, total=total, is_estimate=counted > MAX_WINDOW)
+    return success_json(_trimmed(raw, query), meta=meta)
+
+
+def shape_for(caller: Caller, query: dict[str, Any], *, in_bin: bool = False) -> Shape:
+    """Return the shape of what this caller asks."""
+    asker = plans.slotted(caller.permissions, caller.is_anonymous)
+    return Shape(asker, form_for(asker), query.get("fields", ()), query.get("include", ()), in_bin)
+
+
+def _version(shape: Shape, caller: Caller, resource_id: UUID) -> int:
+    row = plans.version(shape).fetch({"user": caller.id, "role": caller.role, "id": resource_id})
+    if row is None or row[0] is None:
+        raise NotFound
+    return int(row[0])
+
+
+def _list_shape(caller: Caller, query: dict[str, Any], *, in_bin: bool) -> ListShape:
+    is_search = "q" in query
+    sort = query.get("sort") or (BEST_FIRST if is_search else NEWEST_FIRST)
+    return ListShape(
+        shape_for(caller, query, in_bin=in_bin),
+        sort_keys(sort, SORTS),
+        frozenset(name for name in FILTERS if name in query),
+        is_search,
+    )
+
+
+def _values(caller: Caller, query: dict[str, Any]) -> dict[str, Any]:
+    per_page = query["per_page"]
+    values = {**query, "user": caller.id, "role": caller.role, "limit": per_page}
+    values["offset"] = (query.get("page", 1) - 1) * per_page
+    if query.get("owner") == ME:
+        values["owner"] = caller.id
+    return values
+
+
+def _page(listed: ListShape, values: dict[str, Any]) -> tuple[bytes, int]:
+    raw, counted = plans.page(listed).fetch(values) or (b"[]", b"0")
+    return raw or b"[]", int(counted or 0)
+
+
+def _cursor_page(request: Request, listed: ListShape, values: dict[str, Any], query: dict[str, Any]) -> HttpResponse:
+    bound_to = binding(request, query)
+    cursor, listed = _read_cursor(listed, query, bound_to)
+    raw, rows = _fetch_from(listed, cursor, values)
+    if not rows and cursor is None and listed.is_search:
+        listed = replace(listed, alike=True)
+        raw, rows = _fetch_from(listed, cursor, values)
+    meta = _meta_of(rows, listed, cursor, query["per_page"], bound_to)
+    return success_json(_trimmed(raw, query), meta=meta)
+
+
+def _read_cursor(listed: ListShape, query: dict[str, Any], bound_to: str) -> tuple[Cursor | None, ListShape]:
+    """Return the cursor, and the list it goes on with: it says whether names that are alike are being listed."""
+    if not query["cursor"]:
+        return None, listed
+    cursor = read_cursor(query["cursor"], bound_to=bound_to, length=len(listed.sort) + 1)
+    return Cursor(cursor.values[1:], cursor.is_backward), replace(listed, alike=cursor.values[0])
+
+
+def _fetch_from(listed: ListShape, cursor: Cursor | None, values: dict[str, Any]) -> tuple[bytes, list[list[Any]]]:
+    edges = cursor.values if cursor else ()
+    is_backward = cursor is not None and cursor.is_backward
+    statement = plans.cursor_page(listed, is_start=cursor is None, is_backward=is_backward)
+    keyed = {f"key{place}": value for place, value in enumerate(edges)}
+    raw, keys = statement.fetch({**values, **keyed}) or (b"[]", b"[]")
+    return raw or b"[]", orjson.loads(keys or b"[]")
+
+
+def _meta_of(
+    rows: list[list[Any]], listed: ListShape, cursor: Cursor | None, per_page: int, bound_to: str
+) -> dict[str, Any]:
+    is_backward = cursor is not None and cursor.is_backward
+    has_more, shown = len(rows) > per_page, rows[:per_page]
+    if is_backward:
+        shown.reverse()
+    has_previous = has_more if is_backward else cursor is not None
+    has_next = has_more or is_backward
+    return cursor_meta(
+        per_page,
+        previous=Cursor((listed.alike, *shown[0]), is_backward=True) if shown and has_previous else None,
+        following=Cursor((listed.alike, *shown[-1])) if shown and has_next else None,
+        bound_to=bound_to,
+    )
+
+
+def _estimated(listed: ListShape, values: dict[str, Any], counted: int) -> int:
+    """Return what the planner believes of a list too long to count, asked at most once a minute."""
+    statement = plans.estimate(listed)
+    key = (listed, *(repr(values[name]) for name in statement.slots))
+    until, total = _estimates.get(key, (0.0, 0))
+    if time.monotonic() < until:
+        return total
+    row = statement.fetch(values)
+    total = max(counted, int(orjson.loads(row[0] or b"[]")[0]["Plan"]["Plan Rows"])) if row else counted
+    if len(_estimates) >= _ESTIMATES_KEPT:
+        _estimates.clear()
+    _estimates[key] = (time.monotonic() + _ESTIMATE_SECONDS, total)
+    return total
+
+
+def _trimmed(raw: bytes, query: dict[str, Any]) -> bytes:
+    """Return the JSON with only the asked paths of `data`; whole fields were chosen in SQL."""
+    names = query.get("fields", ())
+    if not any("." in name for name in names):
+        return raw
+    value = orjson.loads(raw)
+    return encode([trim(item, names) for item in value] if isinstance(value, list) else trim(value, names))

@@ -1,0 +1,183 @@
+"""The reads of resources as plans: one resource, a numbered page, a cursor page; each is one statement.
+
+Statements are kept by shape: in what role one asks, which parameters are given, what is wanted. What a
+request brings fills the slots.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from django.db.models import F
+from django.db.models.expressions import Combinable, RawSQL
+
+from core.api.pagination import SortKey
+from core.api.query import MAX_WINDOW
+from core.plans import Fragment, Slot, Statement
+from resources.access import Asker
+from resources.models import Form, Resource, ResourceQuerySet
+from resources.query import FILTERS, IDENTIFIER, KEY_FIELDS, RANK, TEXT, beyond, matches, rank
+from resources.representation import selected
+
+_KEPT: Final = 512
+_CAP: Final = Fragment(str(MAX_WINDOW + 1))
+
+_DETAIL: Final = """
+SELECT row_to_json((SELECT shown FROM (SELECT {columns}) AS shown))::text, item._version
+FROM ({item}) AS item ({columns}, _version)
+"""
+
+_PAGE: Final = """
+SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
+        FROM ({items} LIMIT {$limit}::bigint OFFSET {$offset}::bigint) AS item ({columns})),
+       (SELECT count(*) FROM ({matching} LIMIT {cap}) AS matching)
+"""
+
+# What is ranked is found once: the best of the first 10,001 matches. OFFSET 0 keeps the planner from reading more
+# than the rows of the page.
+_RANKED_PAGE: Final = """
+WITH matching AS MATERIALIZED ({ranked} LIMIT {cap}),
+     best (id, rank) AS (TABLE matching ORDER BY 2 {direction}, 1 {direction}
+                         LIMIT {$limit}::bigint OFFSET {$offset}::bigint)
+SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
+        FROM (SELECT item.* FROM best CROSS JOIN LATERAL ({items} OFFSET 0) AS item ({columns})
+              ORDER BY best.rank {direction}, best.id {direction}) AS item),
+       (SELECT count(*) FROM matching)
+"""
+
+_CURSOR_PAGE: Final = """
+WITH page AS MATERIALIZED (
+    SELECT row_number() OVER () AS _place, item.*
+    FROM ({items} LIMIT {$limit}::bigint + 1) AS item ({columns}, {keys})
+)
+SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
+        FROM (SELECT {columns} FROM page WHERE _place <= {$limit}::bigint ORDER BY _place {direction}) AS item),
+       (SELECT coalesce(json_agg(json_build_array({keys}) ORDER BY _place), '[]')::text FROM page)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a statement depends on, whoever asks and for whatever values."""
+
+    asker: Asker
+    form: Form
+    fields: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
+    in_bin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListShape:
+    """What the statement of a list depends on beyond that."""
+
+    shape: Shape
+    sort: tuple[SortKey, ...]
+    filters: frozenset[str] = frozenset()
+    is_search: bool = False
+    alike: bool = False
+
+    @property
+    def is_ranked(self) -> bool:
+        """Return whether the list is sorted by rank alone."""
+        return self.sort[0].path == RANK
+
+
+@lru_cache(maxsize=_KEPT)
+def slotted(permissions: frozenset[str], is_anonymous: bool) -> Asker:
+    """Return the asker that holds `permissions`, with slots for who it is."""
+    known = Asker.holding(permissions)
+    if is_anonymous:
+        return known
+    return known.named(user=Slot("user", IDENTIFIER), role=Slot("role", TEXT))
+
+
+@lru_cache(maxsize=_KEPT)
+def detail(shape: Shape) -> Statement:
+    """Return the statement for one resource (slot `id`): its JSON and its version."""
+    columns, item = _shown(_visible(shape).filter(id=Slot("id", IDENTIFIER)), shape, F("version"))
+    return Statement(_DETAIL, columns=columns, item=item)
+
+
+@lru_cache(maxsize=_KEPT)
+def version(shape: Shape) -> Statement:
+    """Return the statement for the version of one resource (slot `id`)."""
+    rows = _visible(shape).filter(id=Slot("id", IDENTIFIER))
+    return Statement("{version}", version=Fragment.of(rows.values_list("version")))
+
+
+@lru_cache(maxsize=_KEPT)
+def page(listed: ListShape) -> Statement:
+    """Return the statement for a numbered page (slots `limit`, `offset`): its JSON and the capped count."""
+    if listed.is_ranked:
+        return _ranked_page(listed)
+    matching = _matching(listed)
+    columns, items = _shown(_sorted(matching, listed.sort), listed.shape, is_search=listed.is_search)
+    return Statement(_PAGE, columns=columns, items=items, matching=Fragment.of(matching.values_list("id")), cap=_CAP)
+
+
+def _ranked_page(listed: ListShape) -> Statement:
+    ranked = _matching(listed).values_list("id", rank(alike=listed.alike))
+    one = Resource.all_objects.filter(id=RawSQL("best.id", []))
+    columns, items = _shown(one, listed.shape, is_search=True)
+    direction = Fragment("DESC" if listed.sort[0].descending else "ASC")
+    return Statement(
+        _RANKED_PAGE, ranked=Fragment.of(ranked), columns=columns, items=items, direction=direction, cap=_CAP
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def cursor_page(listed: ListShape, *, is_start: bool, is_backward: bool) -> Statement:
+    """Return the statement for a page from a cursor (slots `limit`, `key0`, …): its JSON and every row's sort keys.
+
+    One row more than the page is looked for; only its keys are given, to tell that the list goes on.
+    """
+    order = tuple(SortKey(key.path, key.descending is not is_backward) for key in listed.sort)
+    matching = _matching(listed)
+    if RANK in (key.path for key in order):
+        matching = matching.annotate(rank=rank(alike=listed.alike))
+    if not is_start:
+        edges = tuple(Slot(f"key{place}", KEY_FIELDS[key.path]) for place, key in enumerate(order))
+        matching = matching.filter(beyond(order, edges))
+    keys = [F(key.path) for key in order]
+    rows = _sorted(matching, order)
+    columns, items = _shown(rows, listed.shape, *keys, is_search=listed.is_search)
+    return Statement(
+        _CURSOR_PAGE,
+        columns=columns,
+        items=items,
+        keys=Fragment(", ".join(f"_key{place}" for place in range(len(keys)))),
+        direction=Fragment("DESC" if is_backward else "ASC"),
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def estimate(listed: ListShape) -> Statement:
+    """Return the statement that asks the planner how many rows there may be."""
+    return Statement("EXPLAIN (FORMAT JSON) {matching}", matching=Fragment.of(_matching(listed).values_list("id")))
+
+
+def _visible(shape: Shape) -> ResourceQuerySet:
+    rows: ResourceQuerySet = Resource.all_objects.get_queryset()
+    return rows.in_bin_of(shape.asker) if shape.in_bin else rows.visible_to(shape.asker, form=shape.form)
+
+
+def _matching(listed: ListShape) -> ResourceQuerySet:
+    rows = _visible(listed.shape)
+    for name in sorted(listed.filters):
+        rows = rows.filter(FILTERS[name](name))
+    return rows.filter(matches(alike=listed.alike)) if listed.is_search else rows
+
+
+def _sorted(rows: ResourceQuerySet, order: tuple[SortKey, ...]) -> ResourceQuerySet:
+    return rows.order_by(*(key.ordering for key in order))
+
+
+def _shown(
+    rows: ResourceQuerySet, shape: Shape, *others: Combinable, is_search: bool = False
+) -> tuple[Fragment, Fragment]:
+    """Return the names of the fields that are shown, and the rows with these columns and then the others."""
+    fields = selected(shape.fields, shape.includes, is_search=is_search)
+    columns = Fragment(", ".join(f'"{name}"' for name in fields))
+    expressions = [field(shape.asker) for field in fields.values()]
+    return columns, Fragment.of(rows.values_list(*expressions, *others))

@@ -1,0 +1,93 @@
+"""What a list can be asked for, as conditions and sort keys of a queryset whose values stand in slots."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.search import SearchQuery, SearchRank
+from django.db.models import DateTimeField, F, Field, FloatField, Func, IntegerField, Q, TextField, UUIDField
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast
+
+from core.api.pagination import SortKey
+from core.plans import Slot
+
+TEXT: "Final[Field[Any, Any]]" = TextField()
+TIME: "Final[Field[Any, Any]]" = DateTimeField()
+IDENTIFIER: "Final[Field[Any, Any]]" = UUIDField()
+TEXTS: "Final[Field[Any, Any]]" = ArrayField(TextField())
+NUMBER: "Final[Field[Any, Any]]" = FloatField()
+WHOLE: "Final[Field[Any, Any]]" = IntegerField()
+
+CONFIGURATION: Final = "nook"
+"""Our text search configuration: no stemming, no accents."""
+
+
+def _condition(lookup: str, field: "Field[Any, Any]") -> Callable[[str], Q]:
+    return lambda slot: Q(**{lookup: Slot(slot, field)})
+
+
+FILTERS: Final[dict[str, Callable[[str], Q]]] = {
+    "type": _condition("type_id", TEXT),
+    "status": _condition("status", TEXT),
+    "visibility": _condition("visibility", TEXT),
+    "owner": _condition("owner_id", IDENTIFIER),
+    "tag": _condition("tags__contains", TEXTS),
+    "external_id": _condition("external_id", TEXT),
+    "created_after": _condition("created_at__gt", TIME),
+    "created_before": _condition("created_at__lt", TIME),
+    "updated_after": _condition("updated_at__gt", TIME),
+    "updated_before": _condition("updated_at__lt", TIME),
+}
+"""The filters by parameter name; each value stands in the slot of that name."""
+
+RANK: Final = "rank"
+SORTS: Final[dict[str, str]] = {
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+    "name": "name",
+    "status": "status",
+    RANK: RANK,
+}
+"""The sorts by parameter name; all but `rank` stand on an index that ends in `id`."""
+
+KEY_FIELDS: "Final[dict[str, Field[Any, Any]]]" = {
+    "created_at": TIME,
+    "updated_at": TIME,
+    "name": TEXT,
+    "status": TEXT,
+    RANK: NUMBER,
+    "pk": IDENTIFIER,
+}
+"""What a cursor's values are, by the path of the sort key."""
+
+
+def words() -> SearchQuery:
+    """Return the full-text query that the slot `q` holds (websearch syntax)."""
+    return SearchQuery(Slot("q", TEXT), config=CONFIGURATION, search_type="websearch")
+
+
+def matches(*, alike: bool) -> Q:
+    """Return the condition of a search: the words of `q`, or a name that is alike, typing errors and all."""
+    return Q(name__trigram_word_similar=Slot("q", TEXT)) if alike else Q(search=words())
+
+
+def rank(*, alike: bool) -> Combinable:
+    """Return how well a row matches. As double, so that a cursor carries it without loss."""
+    if alike:
+        likeness = Func(Slot("q", TEXT), F("name"), function="word_similarity", output_field=FloatField())
+        return Cast(likeness, FloatField())
+    return Cast(SearchRank(F("search"), words()), FloatField())
+
+
+def beyond(order: tuple[SortKey, ...], edges: tuple[Slot, ...]) -> Q:
+    """Return the condition for rows that come after the edge in this order; no key is ever null.
+
+    The first key is bounded a second time by itself, so that PostgreSQL starts its index there.
+    """
+    condition, equal = Q(), Q()
+    for key, edge in zip(order, edges, strict=True):
+        condition |= equal & Q(**{f"{key.path}__{'lt' if key.descending else 'gt'}": edge})
+        equal &= Q(**{key.path: edge})
+    first = order[0]
+    return Q(**{f"{first.path}__{'lte' if first.descending else 'gte'}": edges[0]}) & condition

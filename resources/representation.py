@@ -1,0 +1,104 @@
+"""What a resource looks like to a client: each field of the contract, as SQL."""
+
+from collections.abc import Callable
+from typing import Final
+
+from django.db.models import F, Func, IntegerField, JSONField, TextField, Value
+from django.db.models.expressions import Combinable
+
+from resources.access import Asker, Level, level_expression
+from resources.models import share_level
+from resources.query import words
+
+Field = Callable[[Asker], Combinable]
+
+
+class Rfc3339(Func):
+    """A time as text: RFC 3339 in UTC, with microseconds and `Z`."""
+
+    template = """to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    output_field = TextField()
+
+
+class JsonObject(Func):
+    """`json_build_object`: the names, then the expressions, as one object."""
+
+    function = "json_build_object"
+    output_field = JSONField()
+
+    def __init__(self, **members: str | Combinable) -> None:
+        pairs = [part for name, value in members.items() for part in (Value(name, TextField()), value)]
+        super().__init__(*pairs)
+
+
+def _access(asker: Asker) -> Combinable:
+    labels = ", ".join(f"'{level.label}'" for level in Level if level > Level.NONE)
+    return Func(
+        level_expression(asker, share_level(asker)),
+        template=f"(ARRAY[{labels}])[%(expressions)s]",
+        output_field=TextField(),
+    )
+
+
+def _column(path: str) -> Field:
+    return lambda asker: F(path)
+
+
+def _time(path: str) -> Field:
+    return lambda asker: Rfc3339(F(path))
+
+
+FIELDS: Final[dict[str, Field]] = {
+    "id": _column("id"),
+    "type": _column("type_id"),
+    "name": _column("name"),
+    "description": _column("description"),
+    "status": _column("status"),
+    "visibility": _column("visibility"),
+    "data": _column("data"),
+    "tags": _column("tags"),
+    "external_id": _column("external_id"),
+    "owner": lambda asker: JsonObject(id=F("owner_id"), name=F("owner__name")),
+    "version": _column("version"),
+    "schema_version": _column("schema_version"),
+    "access": _access,
+    "created_at": _time("created_at"),
+    "updated_at": _time("updated_at"),
+    "deleted_at": _time("deleted_at"),
+}
+"""Every field in the order of the contract."""
+
+INCLUDES: Final[dict[str, Field]] = {
+    "owner": lambda asker: JsonObject(id=F("owner_id"), name=F("owner__name"), avatar=Value(None, IntegerField())),
+}
+"""What `include` puts in the place of a field (or beside the fields)."""
+
+
+HIGHLIGHT: Final = "highlight"
+"""What answers to a search carry beside the fields."""
+
+_MARKED: Final = "StartSel=<mark>, StopSel=</mark>"
+
+
+class _Headline(Func):
+    """The text as HTML, escaped, with the words of the search marked: takes the text and the words."""
+
+    template = "ts_headline('nook', replace(replace(replace(%(expressions)s, '%(options)s')"
+    arg_joiner = ", '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), "
+    output_field = TextField()
+
+
+def highlight(asker: Asker) -> Combinable:
+    """Return where the words of `q` stand: name and description, with `<mark>` around them."""
+    return JsonObject(
+        name=_Headline(F("name"), words(), options=f"{_MARKED}, HighlightAll=true"),
+        description=_Headline(F("description"), words(), options=f"{_MARKED}, MaxFragments=2, MaxWords=20, MinWords=5"),
+    )
+
+
+def selected(fields: tuple[str, ...], includes: tuple[str, ...], *, is_search: bool = False) -> dict[str, Field]:
+    """Return the fields that an answer carries; none named means all. `data.price` asks for `data`."""
+    wanted = {name.partition(".")[0] for name in fields}
+    known = {**FIELDS, HIGHLIGHT: highlight} if is_search else FIELDS
+    chosen = {name: field for name, field in known.items() if not wanted or name in wanted}
+    return {**chosen, **{name: INCLUDES[name] for name in includes}}

@@ -1,0 +1,129 @@
+"""Making and changing resources. Each verb is one transaction: lock, check, write, version, event."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+
+from core.errors import Detail, ValidationFailed
+from core.permissions import Caller
+from resources.access import Action, Asker
+from resources.changes import merge_patch
+from resources.models import ITEM, Resource, ResourceType
+from resources.services.writing import Precondition, lock, no_precondition, record, require, state_of
+
+MAX_DATA_BYTES: Final = 256 * 1024
+"""What `data` may weigh as JSON."""
+
+_WRITABLE: Final = ("name", "description", "visibility", "data", "tags", "external_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All that a caller writes of a resource; what is left out has its default."""
+
+    name: str
+    description: str = ""
+    visibility: str | None = None
+    data: dict[str, Any] | None = None
+    tags: list[str] | None = None
+    external_id: str | None = None
+
+
+@transaction.atomic
+def create_resource(*, actor: Caller, content: Content, type_key: str = ITEM, owner_id: UUID | None = None) -> Resource:
+    """Create a resource of the type, owned by `actor` unless said otherwise; return it."""
+    kind = _type_named(type_key)
+    owner = owner_id or actor.id
+    if owner is None:
+        raise ValidationFailed.of("owner", "required", "A resource has an owner.")
+    resource = Resource(
+        type_id=kind.key,
+        owner_id=owner,
+        schema_version=kind.schema_version,
+        **_complete(content, default_visibility=kind.default_visibility),
+    )
+    _refuse_heavy_data(resource.data)
+    resource.save(force_insert=True)
+    record(resource, "created", before={}, actor=actor)
+    return resource
+
+
+@transaction.atomic
+def replace_resource(
+    *,
+    actor: Caller,
+    resource_id: UUID,
+    content: Content,
+    type_key: str | None = None,
+    precondition: Precondition = no_precondition,
+) -> Resource:
+    """Put `content` in the place of all that a caller may write; return the resource. `type_key` must be its type."""
+    resource = _locked_for_writing(resource_id, actor, precondition)
+    _refuse_other_type(resource, type_key)
+    return _apply(resource, _complete(content, default_visibility=resource.visibility), actor=actor)
+
+
+@transaction.atomic
+def patch_resource(
+    *, actor: Caller, resource_id: UUID, changes: dict[str, Any], precondition: Precondition = no_precondition
+) -> Resource:
+    """Change the named fields of the newest state; `data` is merged (RFC 7396), the others are replaced."""
+    resource = _locked_for_writing(resource_id, actor, precondition)
+    _refuse_other_type(resource, changes.get("type"))
+    written = {name: value for name, value in changes.items() if name in _WRITABLE}
+    if "data" in written:
+        written["data"] = merge_patch(resource.data, written["data"])
+    return _apply(resource, written, actor=actor)
+
+
+def _locked_for_writing(resource_id: UUID, actor: Caller, precondition: Precondition) -> Resource:
+    among = Resource.objects.visible_to(actor)
+    return lock(resource_id, among=among, actor=actor, action=Action.WRITE, precondition=precondition)
+
+
+def _apply(resource: Resource, values: dict[str, Any], *, actor: Caller) -> Resource:
+    changed = [name for name, value in values.items() if getattr(resource, name) != value]
+    if not changed:
+        return resource
+    if "visibility" in changed:
+        require(resource, Asker.of(actor), Action.SHARE)
+    before = state_of(resource)
+    for name in changed:
+        setattr(resource, name, values[name])
+    _refuse_heavy_data(resource.data)
+    resource.version += 1
+    resource.save(update_fields=[*changed, "version"])
+    record(resource, "updated", before=before, actor=actor)
+    return resource
+
+
+def _refuse_other_type(resource: Resource, type_key: str | None) -> None:
+    if type_key not in {None, resource.type_key}:
+        raise ValidationFailed.of("type", "immutable", "A resource keeps its type.")
+
+
+def _type_named(key: str) -> ResourceType:
+    kind = ResourceType.objects.filter(key=key).only("key", "schema_version", "default_visibility").first()
+    if kind is None:
+        raise ValidationFailed.of("type", "does_not_exist", "There is no such resource type.")
+    return kind
+
+
+def _complete(content: Content, *, default_visibility: str) -> dict[str, Any]:
+    return {
+        "name": content.name,
+        "description": content.description,
+        "visibility": content.visibility or default_visibility,
+        "data": content.data or {},
+        "tags": content.tags or [],
+        "external_id": content.external_id,
+    }
+
+
+def _refuse_heavy_data(data: dict[str, Any]) -> None:
+    if len(orjson.dumps(data)) > MAX_DATA_BYTES:
+        message = f"Data may weigh {MAX_DATA_BYTES // 1024} KiB as JSON."
+        raise ValidationFailed(details=[Detail("data", "too_large", message)])

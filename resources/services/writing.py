@@ -1,0 +1,76 @@
+"""What every write of a resource shares: the door, the version row, the event."""
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+from core.errors import NotFound, PermissionDenied
+from core.events import publish
+from core.permissions import Caller
+from resources.access import Action, Asker, Holding, Level, decide
+from resources.changes import difference
+from resources.models import Resource, ResourceQuerySet, ResourceVersion
+
+Precondition = Callable[[int], None]
+"""Gets the version that was found and raises when the caller had another one in mind (If-Match)."""
+
+_STATE: Final = ("name", "description", "status", "visibility", "data", "tags", "external_id", "schema_version")
+
+
+def no_precondition(version: int) -> None:
+    """Let any version be written over: the write is applied to the newest state."""
+
+
+def lock(
+    resource_id: UUID,
+    *,
+    among: ResourceQuerySet,
+    actor: Caller,
+    action: Action,
+    precondition: Precondition = no_precondition,
+) -> Resource:
+    """Return the resource, locked, in its newest state, if `actor` may do `action`.
+
+    Raises `NotFound` for what is not in `among`, `PermissionDenied` for what may be read but not this,
+    and whatever the precondition raises.
+    """
+    asker = Asker.of(actor)
+    found = among.with_share(asker).select_for_update(of=("self",), no_key=action is not Action.DESTROY)
+    resource = found.filter(id=resource_id).order_by().first()
+    if resource is None:
+        raise NotFound
+    require(resource, asker, action)
+    precondition(resource.version)
+    return resource
+
+
+def require(resource: Resource, asker: Asker, action: Action) -> None:
+    """Raise `PermissionDenied` unless the asker may do this with a row that carries its `share`."""
+    share = Level(resource.share)  # type: ignore[attr-defined]  # annotated by with_share
+    holding = Holding(resource.owner_id, resource.type_key, resource.visibility, share)
+    if not decide(asker, holding, action).allowed:
+        raise PermissionDenied
+
+
+def state_of(resource: Resource) -> dict[str, Any]:
+    """Return the whole state that a version keeps."""
+    return {
+        "type": resource.type_id,
+        "owner": str(resource.owner_id),
+        **{name: getattr(resource, name) for name in _STATE},
+    }
+
+
+def record(resource: Resource, action: str, *, before: dict[str, Any], actor: Caller) -> None:
+    """Write the version row and the event of the write that has just been made."""
+    after = state_of(resource)
+    old, new = difference(before, after)
+    ResourceVersion.objects.create(
+        resource=resource,
+        number=resource.version,
+        action=action,
+        actor_id=actor.id,
+        snapshot=after,
+        changed=sorted({**old, **new}),
+    )
+    publish(f"resource.{action}", subject=resource, actor=actor, data={"before": old, "after": new})
