@@ -79,5 +79,4 @@ worker_enable_soft_shutdown_on_idle = False
 worker_hijack_root_logger = False
 worker_max_tasks_per_child = 10_000
 worker_send_task_events = False
-worker_enable_remote_control = False
 timezone = "UTC"

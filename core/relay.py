@@ -136,12 +136,21 @@ def relay_due_rows(broker: Connection) -> int:
     return sent
 
 
+def queue_name(queue: str) -> str:
+    """Return what one of our queues is called in the broker."""
+    return f"{settings.QUEUE_PREFIX}{queue}"
+
+
 def queue_depth(broker: Connection, queue: str) -> int:
     """Return how many messages wait in a queue of the broker; the queue is made when it is not there."""
+    entity = current_app.amqp.queues[queue_name(queue)]
     with broker.channel() as channel:
-        name = settings.QUEUE_PREFIX + queue
-        current_app.amqp.queues[name].declare(channel=channel)
-        return int(channel.queue_declare(queue=name, passive=True).message_count)
+        entity.declare(channel=channel)
+        # Not passive: to Redis an empty queue is one that is not there.
+        declared = channel.queue_declare(
+            queue=entity.name, durable=True, auto_delete=False, arguments=entity.queue_arguments
+        )
+    return int(declared.message_count)
 
 
 def _busy_queues(broker: Connection) -> list[str]:
@@ -187,7 +196,7 @@ def _publish(producer: Producer, parcel: Parcel) -> None:
     current_app.send_task(
         "core.run",
         args=[parcel.id],
-        queue=settings.QUEUE_PREFIX + parcel.queue,
+        queue=queue_name(parcel.queue),
         shadow=parcel.task,
         headers={"request_id": parcel.request_id, "traceparent": parcel.traceparent},
         producer=producer,

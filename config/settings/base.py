@@ -126,7 +126,7 @@ QUEUE_PREFIX = env.text(
     "QUEUE_PREFIX", "nook.", help="Begins the name of every queue, so that installations may share a broker."
 )
 OUTBOX_LEASE_SECONDS = env.number(
-    "OUTBOX_LEASE_SECONDS", 8, minimum=1, help="After this long without a sign of life a worker counts as dead."
+    "OUTBOX_LEASE_SECONDS", 6, minimum=1, help="After this long without a sign of life a worker counts as dead."
 )
 OUTBOX_RESEND_SECONDS = env.number(
     "OUTBOX_RESEND_SECONDS", 5, minimum=1, help="A message that is in no queue after this long is sent again."

@@ -41,7 +41,7 @@ def programs(plan: Plan) -> list[Program]:
         Program("web", _web(plan), plan.environment, (plan.local_host, plan.port)),
         Program("relay", [*manage, "relay"], plan.environment),
         Program("worker", [*celery, *worker, "--without-gossip", "--without-mingle"], plan.environment, grace=30),
-        Program("beat", [*celery, "beat", "--loglevel", "WARNING"], plan.environment),
+        Program("beat", [*manage, "beat"], plan.environment),
     ]
 
 
