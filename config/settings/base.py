@@ -171,6 +171,9 @@ CORS_EXPOSE_HEADERS = [
     "sunset",
     "x-request-id",
 ]
+OUTBOUND_ALLOWED_HOSTS = env.items(
+    "OUTBOUND_ALLOWED_HOSTS", (), help="host or host:port that our requests may reach though not on the open internet."
+)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

@@ -1,0 +1,328 @@
+"""The one way out: HTTP requests to other servers, guarded at connect time.
+
+The name is resolved once; if any answer is not the open internet's the request is refused, else the connection
+goes to the address that was checked, with the original name in SNI and Host. Redirects are not followed. A
+request has a wall clock and a byte limit, a breaker per host, and is repeated only where that is safe.
+"""
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import certifi
+import orjson
+import urllib3
+from django.conf import settings
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from core import context
+from core.breaker import breaker
+from core.metrics import OUTBOUND
+from core.public_addresses import is_public
+
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_CHUNK: Final = 65_536
+_RETRY_AFTER_AT_MOST: Final = 10.0
+_BACKOFF: Final = 0.2
+_RESOLVER: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolve")
+
+
+class RequestFailed(Exception):
+    """No usable answer came."""
+
+
+class AddressRefused(RequestFailed):
+    """The URL is not one that we send requests to; nothing was sent."""
+
+
+class TimedOut(RequestFailed):
+    """The answer took too long."""
+
+    def __init__(self, message: str = "The answer took too long.") -> None:
+        super().__init__(message)
+
+
+class TooLarge(RequestFailed):
+    """The answer has more bytes than were allowed."""
+
+
+class _NoAnswer(RequestFailed):
+    """The other side could not be reached, or broke off."""
+
+
+class _ServerFailed(Exception):
+    """A 5xx answer: an answer for the caller, a failure for the breaker."""
+
+    def __init__(self, response: "Response") -> None:
+        super().__init__()
+        self.response = response
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, whatever its status; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """Return the body as JSON; raises `RequestFailed` when it is none."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            raise RequestFailed("The answer is not JSON.") from None
+
+
+def request(
+    method: str,
+    url: str,
+    *,
+    json: Any = None,
+    data: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 10.0,
+    max_bytes: int = 1_048_576,
+    attempts: int = 1,
+) -> Response:
+    """Send one request and return the answer; raises `RequestFailed` or `core.breaker.CircuitOpen`.
+
+    `timeout` is the wall clock of an attempt. With several `attempts` a failure is repeated when the method is
+    idempotent or an Idempotency-Key is given, and a 429 always.
+    """
+    target = _Target.of(url)
+    sent = _headers(target, headers, json=json)
+    body = orjson.dumps(json) if json is not None else data
+    is_repeatable = method in _IDEMPOTENT or "idempotency-key" in sent
+    for attempt in range(1, attempts + 1):
+        is_last = attempt == attempts
+        try:
+            response = _send_once(target, method, sent, body, timeout=timeout, max_bytes=max_bytes)
+        except AddressRefused:
+            raise
+        except RequestFailed:
+            if is_last or not is_repeatable:
+                raise
+            time.sleep(_pause(attempt))
+            continue
+        if is_last or not (response.status == 429 or (response.status >= 500 and is_repeatable)):
+            return response
+        time.sleep(_pause(attempt, response))
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def of(cls, url: str) -> "_Target":
+        """Return the parts of a URL that is spelt in the one way we accept; raises `AddressRefused`."""
+        if not url.isascii() or any(character <= " " or character in "\\\x7f" for character in url):
+            raise AddressRefused("The URL holds characters that do not belong in one.")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise AddressRefused("This is not a URL.") from None
+        if parts.scheme not in {"http", "https"}:
+            raise AddressRefused("Only http and https are spoken.")
+        if "@" in parts.netloc or not parts.hostname or port == 0:
+            raise AddressRefused("The URL needs a host and no user name.")
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return cls(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), path)
+
+    @property
+    def is_allowed_by_name(self) -> bool:
+        return bool({self.host, f"{self.host}:{self.port}"} & set(settings.OUTBOUND_ALLOWED_HOSTS))
+
+    def addresses(self, timeout: float) -> list[tuple[socket.AddressFamily, Any]]:
+        """Return what the name resolves to; raises `AddressRefused` when any of it is not public."""
+        try:
+            found = _RESOLVER.submit(
+                socket.getaddrinfo, self.host, self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+            ).result(timeout)
+        except FutureTimeoutError:
+            raise TimedOut("The name was not resolved in time.") from None
+        except (OSError, UnicodeError):
+            raise RequestFailed("The name does not resolve.") from None
+        addresses: list[tuple[socket.AddressFamily, Any]] = [(family, address) for family, _, _, _, address in found]
+        if not self.is_allowed_by_name and not all(_is_public_text(str(address[0])) for _, address in addresses):
+            raise AddressRefused("The address is not on the open internet.")
+        return addresses
+
+
+def _is_public_text(text: str) -> bool:
+    try:
+        return is_public(ip_address(text))
+    except ValueError:
+        return False
+
+
+class _Guarded:
+    """Mixed into urllib3's connections: connects to a checked address instead of resolving the name again."""
+
+    target: _Target
+    deadline: float
+    line: socket.socket | None = None
+    """A second handle on the socket, which stays ours when TLS or the answer takes over the first."""
+
+    def _new_conn(self) -> socket.socket:
+        for family, address in self.target.addresses(self.deadline - time.monotonic()):
+            connection = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                connection.settimeout(max(0.01, self.deadline - time.monotonic()))
+                connection.connect(address)
+            except OSError:
+                connection.close()
+                continue
+            self.line = connection.dup()
+            return connection
+        raise _NoAnswer("No connection.")
+
+
+class _GuardedHTTPConnection(_Guarded, HTTPConnection):
+    pass
+
+
+class _GuardedHTTPSConnection(_Guarded, HTTPSConnection):
+    pass
+
+
+_GuardedConnection = _GuardedHTTPConnection | _GuardedHTTPSConnection
+
+
+def _send_once(
+    target: _Target, method: str, headers: dict[str, str], body: bytes | None, *, timeout: float, max_bytes: int
+) -> Response:
+    try:
+        with breaker(f"http:{target.host}", counts=(TimedOut, _ServerFailed, _NoAnswer)):
+            response = _exchange(target, method, headers, body, timeout=timeout, max_bytes=max_bytes)
+            _fail_for_the_breaker(response)
+    except _ServerFailed as failure:
+        response = failure.response
+    except RequestFailed as error:
+        OUTBOUND.labels(type(error).__name__.strip("_")).inc()
+        raise
+    OUTBOUND.labels(f"{response.status // 100}xx").inc()
+    return response
+
+
+def _fail_for_the_breaker(response: Response) -> None:
+    if response.status >= 500:
+        raise _ServerFailed(response)
+
+
+def _exchange(
+    target: _Target, method: str, headers: dict[str, str], body: bytes | None, *, timeout: float, max_bytes: int
+) -> Response:
+    connection = _connection(target, timeout)
+    # A server that sends one byte every few seconds never runs into a socket's timeout: the clock cuts the line.
+    clock = _Clock(connection, timeout)
+    try:
+        connection.request(method, target.path, body=body, headers=headers, preload_content=False, decode_content=False)
+        answer = connection.getresponse()
+        content = _read(answer, max_bytes)
+        # A line that was cut looks like the end of an answer that did not say how long it is.
+        clock.must_not_have_struck()
+        return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, content)
+    except (TimeoutError, urllib3.exceptions.TimeoutError):
+        raise TimedOut from None
+    except (OSError, HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
+        clock.must_not_have_struck()
+        raise _NoAnswer(f"No answer: {type(error).__name__}.") from error
+    finally:
+        clock.stop()
+        connection.close()
+
+
+def _connection(target: _Target, timeout: float) -> "_GuardedConnection":
+    connection: _GuardedConnection
+    if target.scheme == "https":
+        connection = _GuardedHTTPSConnection(target.host, target.port, timeout=timeout, ca_certs=certifi.where())
+    else:
+        connection = _GuardedHTTPConnection(target.host, target.port, timeout=timeout)
+    connection.target = target
+    connection.deadline = time.monotonic() + timeout
+    return connection
+
+
+class _Clock:
+    """Cuts the connection's line when the time is over."""
+
+    def __init__(self, connection: _GuardedConnection, seconds: float) -> None:
+        self._has_struck = False
+        self._connection = connection
+        self._timer = threading.Timer(seconds, self._strike)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Stop the clock and let go of the line."""
+        self._timer.cancel()
+        if self._connection.line is not None:
+            self._connection.line.close()
+
+    def must_not_have_struck(self) -> None:
+        if self._has_struck:
+            raise TimedOut
+
+    def _strike(self) -> None:
+        self._has_struck = True
+        try:
+            if self._connection.line is not None:
+                self._connection.line.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+
+def _read(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
+    content = bytearray()
+    while chunk := answer.read(_CHUNK, decode_content=False):
+        content += chunk
+        if len(content) > max_bytes:
+            raise TooLarge(f"The answer has more than {max_bytes} bytes.")
+    return bytes(content)
+
+
+def _headers(target: _Target, given: Mapping[str, str] | None, *, json: Any) -> dict[str, str]:
+    headers = {"user-agent": "nook-link", "accept-encoding": "identity"}
+    if json is not None:
+        headers["content-type"] = "application/json"
+    if context.current().traceparent:
+        headers["traceparent"] = context.current().traceparent
+    return headers | {name.lower(): value for name, value in (given or {}).items()}
+
+
+def _pause(attempt: int, response: Response | None = None) -> float:
+    """Return how long to wait: what the other side asks for, within reason, else doubling with full jitter."""
+    asked = _retry_after(response.headers.get("retry-after", "")) if response is not None else None
+    if asked is not None:
+        return min(asked, _RETRY_AFTER_AT_MOST)
+    return random.uniform(0, _BACKOFF * 2**attempt)  # noqa: S311  # jitter
+
+
+def _retry_after(text: str) -> float | None:
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
