@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
@@ -7,5 +9,6 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import every app's `subscribers` module: that is where handlers of events are registered."""
+        """Import what registers itself: every app's `subscribers`, and the system checks."""
         autodiscover_modules("subscribers")
+        import_module("core.api.checks")

@@ -1,6 +1,7 @@
 """The pytest plugin that gives every test its cast: four people, and API clients in sessions of theirs."""
 
 from collections.abc import Callable
+from random import SystemRandom
 from typing import Any
 
 import pytest
@@ -10,12 +11,19 @@ from accounts.models import User
 from accounts.tests.factories import access_token_of, create_session, create_user
 
 
+randrange = SystemRandom().randrange
+
+
 class ApiClient(Client):
-    """Django's test client, speaking JSON, with an optional bearer token."""
+    """Django's test client, speaking JSON, with an optional bearer token, from an address of its own.
+
+    Rate limits count by address; no test shall be refused for what another one has done.
+    """
 
     def __init__(self, token: str | None = None, **options: Any) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        super().__init__(headers=headers, **options)
+        address = f"10.{randrange(256)}.{randrange(256)}.{randrange(1, 255)}"
+        super().__init__(headers=headers, **{"REMOTE_ADDR": address, **options})
 
     def post(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:  # type: ignore[override]  # JSON by default
         return super().post(path, {} if data is None else data, content_type, **extra)

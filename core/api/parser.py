@@ -7,17 +7,20 @@ read a second time by the standard library.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, Final
 
 import orjson
 from django.conf import settings
 from django.http import HttpRequest
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from core.errors import ParseFailed, PayloadTooLarge
 
 MAX_DEPTH: Final = 32
+_CHARSET: Final = re.compile(r"""charset=["']?([^"';\s]*)""", re.IGNORECASE)
 _INTEGER_BOUND: Final = 2**63
 
 
@@ -32,6 +35,9 @@ class StrictJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
+        charset = _CHARSET.search(media_type or "")
+        if charset is not None and charset.group(1).lower() != "utf-8":
+            raise UnsupportedMediaType(media_type or "")
         raw = stream.body if isinstance(stream, HttpRequest) else stream.read()
         return parse_json(raw)
 

@@ -70,15 +70,15 @@ class OperationSchema(AutoSchema):
         self.registry, self.path, self.path_regex = registry, path, path_regex
         self.path_prefix, self.method = path_prefix, method.upper()
         declared = operation_of(getattr(self.view, method.lower(), None))
-        if declared is None:
-            warn(f"{type(self.view).__name__}.{method.lower()} has no @operation.")
+        if declared is None or self.method not in self.view.access:
+            warn(f"{type(self.view).__name__}.{method.lower()} has no @operation or no access row.")
             return None
         described: dict[str, Any] = {
             "operationId": self.get_operation_id(),
             "summary": declared.summary,
             "description": self._description(declared),
             "tags": self.get_tags(),
-            "parameters": self._get_parameters(),
+            "parameters": [_with_names(parameter, declared) for parameter in self._get_parameters()],
             "security": self._security(),
             "responses": {**self._success(declared), **self._failures(declared)},
             "x-rate-limit": self._rate_limit_scope(),
@@ -92,7 +92,8 @@ class OperationSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         declared = operation_of(getattr(self.view, self.method.lower(), None))
-        parameters: list[Any] = [declared.query] if declared is not None and declared.query is not None else []
+        query = declared.query if declared is not None else None
+        parameters: list[Any] = [query] if query is not None and query().fields else []
         if self.method == "POST":
             parameters.append(OpenApiParameter(**IDEMPOTENCY_KEY))
         if declared is not None and declared.etag:
@@ -188,6 +189,15 @@ class OperationSchema(AutoSchema):
             yield from (Conflict, IdempotencyKeyReused)
         if declared.etag and self.method in _WRITES:
             yield PreconditionFailed
+
+
+def _with_names(parameter: dict[str, Any], declared: Operation) -> dict[str, Any]:
+    """Return the parameter, a list of names (sort, fields, include) with the names that it knows."""
+    attribute = {"sort": "sortable", "fields": "selectable", "include": "includable"}.get(parameter["name"], "")
+    names = sorted(getattr(declared.query, attribute, ()))
+    if not names:
+        return parameter
+    return {**parameter, "description": f"{parameter['description']} Known: {', '.join(names)}."}
 
 
 def _failure(errors: Sequence[type[ApplicationError]]) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from django.http.response import HttpResponseBase
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
-from rest_framework.utils.mediatypes import media_type_matches
 from rest_framework.views import APIView
 
 from core.api import replay
@@ -167,8 +166,8 @@ class ApiView(APIView):
         accepted = request.META.get("HTTP_ACCEPT", "*/*")
         if accepted in {"*/*", "application/json"}:
             return
-        wanted = [part.strip() for part in accepted.split(",")]
-        if not any(media_type_matches(part, offered) for part in wanted for offered in self.produces):
+        wanted = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+        if not wanted & {"*/*", "application/*", *self.produces}:
             raise NotAcceptable
 
     def _declared_method(self, request: Request) -> str:
