@@ -94,12 +94,6 @@ def claimed(request: Request) -> Iterator[Claim]:
         raise refusal
 
 
-def purge_expired() -> int:
-    """Remove the keys whose time is over; return how many."""
-    removed, _ = IdempotencyKey.objects.filter(expires_at__lt=timezone.now()).delete()
-    return removed
-
-
 def _claim(request: Request) -> Claim:
     _lock_or_refuse(request)
     now = timezone.now()

@@ -11,7 +11,7 @@ from django.db import models, transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.db.models.functions import Now
 
-from core.models import EventDelivery, ScheduleRun, SoftDeleteModel
+from core.models import EventDelivery, IdempotencyKey, ScheduleRun, SoftDeleteModel
 
 BATCH: Final = 1000
 
@@ -25,11 +25,12 @@ class Expired:
 
 
 def expired() -> Iterator[Expired]:
-    """Yield each table's rows that are past their time: bins (children before parents), deliveries, schedule runs."""
+    """Yield each table's rows that are past their time; bins with children before parents."""
     bin_end = Now() - timedelta(days=settings.BIN_RETENTION_DAYS)
     for model in reversed(list(apps.get_models())):
         if issubclass(model, SoftDeleteModel):
             yield Expired(model._meta.db_table, model.all_objects.filter(deleted_at__lt=bin_end))
+    yield Expired("idempotency_keys", IdempotencyKey.objects.filter(expires_at__lt=Now()))
     trace_end = Now() - timedelta(days=settings.TRACE_RETENTION_DAYS)
     yield Expired("event_deliveries", EventDelivery.objects.filter(handled_at__lt=trace_end))
     yield Expired("schedule_runs", ScheduleRun.objects.filter(due_at__lt=trace_end))

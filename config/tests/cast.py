@@ -10,7 +10,6 @@ from django.test import Client
 from accounts.models import User
 from accounts.tests.factories import access_token_of, create_session, create_user
 
-
 randrange = SystemRandom().randrange
 
 

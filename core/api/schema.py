@@ -45,6 +45,7 @@ from core.errors import (
     ValidationFailed,
 )
 
+_VERBS: Final = {"GET": "get", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
 _WRITES: Final = frozenset({"PUT", "PATCH", "DELETE"})
 _ALWAYS: Final = (
     ValidationFailed,
@@ -103,6 +104,17 @@ class OperationSchema(AutoSchema):
     def _is_list_view(self, serializer: Any = None) -> bool:
         declared = operation_of(getattr(self.view, self.method.lower(), None))
         return declared is not None and (declared.many or declared.paginated)
+
+    def get_operation_id(self) -> str:
+        """Return a name that reads as what is done: `users_list`, `users_create`, `auth_login`."""
+        parts = [part.replace("-", "_") for part in self.path.removeprefix("/api/v1").split("/") if part]
+        noun = "_".join(part for part in parts if not part.startswith("{"))
+        verb = _VERBS.get(self.method, "")
+        if self._is_list_view():
+            verb = "list"
+        elif self.method == "POST" and hasattr(self.view, "get"):
+            verb = "create"
+        return f"{noun}_{verb}" if verb else noun
 
     def _access(self) -> str | Access:
         return self.view.access[self.method]

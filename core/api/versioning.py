@@ -13,7 +13,7 @@ from core.api.retirement import VERSIONS, Retirement
 from core.api.views import ApiView
 
 
-class VersionShape(serializers.Serializer[Any]):
+class ApiVersion(serializers.Serializer[Any]):
     """One version of the API."""
 
     version = serializers.CharField()
@@ -29,7 +29,7 @@ class Versions(ApiView):
     @operation(
         "List the versions of the API",
         description="A deprecated version says in every answer until when it serves (`Sunset`).",
-        response=VersionShape,
+        response=ApiVersion,
         many=True,
         response_example=[
             {"version": "v1", "state": "current", "path": "/api/v1", "deprecated_at": None, "sunset_at": None}

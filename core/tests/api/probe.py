@@ -44,7 +44,7 @@ class NoteInput(StrictSerializer):
     kind = serializers.ChoiceField(["a", "b"], required=False)
     tags = serializers.ListField(child=serializers.CharField(max_length=5), required=False)
     lines = LineInput(many=True, required=False)
-    data = serializers.JSONField(required=False)
+    data = serializers.JSONField(required=False)  # type: ignore[assignment]  # the metaclass takes it
     created_at = serializers.DateTimeField(read_only=True)
 
 

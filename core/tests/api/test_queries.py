@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -115,14 +118,17 @@ def test_fields_trim_every_item(anonymous: Client, rows: Rows) -> None:
     assert response.json()["data"] == [{"task": "task.0", "data": {"queue": "default"}}]
 
 
-def walk(client: Client, query: str, name: str = "next_cursor") -> list[int]:
-    """Return the ids of the whole list, page by page."""
-    cursor, found = "", []
+def page(client: Client, **parameters: Any) -> Any:
+    return client.get("/api/v1/rows", parameters).json()
+
+
+def pages(client: Client, *, start: str = "", onward: str = "next_cursor", **parameters: Any) -> Iterator[Any]:
+    """Yield page after page, from a cursor to the end of the list."""
+    cursor: str | None = start
     while cursor is not None:
-        body = client.get("/api/v1/rows", {"cursor": cursor, "per_page": 2} | dict([query.split("=")])).json()
-        found += [row["id"] for row in body["data"]]
-        cursor = body["meta"][name]
-    return found
+        body = page(client, cursor=cursor, per_page=2, **parameters)
+        yield body
+        cursor = body["meta"][onward]
 
 
 @pytest.mark.parametrize("sort", ["task", "-task", "queue,-task", "-queue,task", "sent", "-sent", "-sent,task"])
@@ -131,48 +137,41 @@ def test_a_cursor_walks_the_list_in_the_order_of_its_pages(anonymous: Client, ro
 
     by_page = [row["id"] for row in anonymous.get(f"/api/v1/rows?sort={sort}").json()["data"]]
 
-    assert walk(anonymous, f"sort={sort}") == by_page
+    assert [row["id"] for body in pages(anonymous, sort=sort) for row in body["data"]] == by_page
     assert sorted(by_page) == [row.pk for row in rows]
 
 
 @pytest.mark.parametrize("sort", ["task", "-sent,task"])
 def test_a_cursor_walks_back_the_way_it_came(anonymous: Client, rows: Rows, sort: str) -> None:
     OutboxRow.objects.filter(pk__in=[row.pk for row in rows[:3]]).update(dispatched_at="2026-01-01T00:00:00Z")
-    pages, cursor = [], ""
-    while cursor is not None:
-        body = anonymous.get("/api/v1/rows", {"cursor": cursor, "per_page": 2, "sort": sort}).json()
-        pages.append(body["data"])
-        last, cursor = body, body["meta"]["next_cursor"]
+    there = list(pages(anonymous, sort=sort))
 
-    back, cursor = [], last["meta"]["previous_cursor"]
-    while cursor is not None:
-        body = anonymous.get("/api/v1/rows", {"cursor": cursor, "per_page": 2, "sort": sort}).json()
-        back.append(body["data"])
-        cursor = body["meta"]["previous_cursor"]
+    turn = there[-1]["meta"]["previous_cursor"]
+    back = list(pages(anonymous, start=turn, onward="previous_cursor", sort=sort))
 
-    assert back == pages[-2::-1]
+    assert [body["data"] for body in back] == [body["data"] for body in there[-2::-1]]
 
 
 def test_a_walk_neither_skips_nor_repeats_while_rows_come_and_go(anonymous: Client, rows: Rows) -> None:
     ids = [row.pk for row in rows]
-    first = anonymous.get("/api/v1/rows", {"cursor": "", "per_page": 3}).json()
+    first = page(anonymous, cursor="", per_page=3)
     OutboxRow.objects.create(task="task.0", queue="bulk")
     rows[0].delete()
     rows[3].delete()
 
-    rest = anonymous.get("/api/v1/rows", {"cursor": first["meta"]["next_cursor"], "per_page": 100}).json()
+    rest = page(anonymous, cursor=first["meta"]["next_cursor"], per_page=100)
 
     seen = [row["id"] for row in first["data"] + rest["data"]]
     assert seen == [*ids[:3], *ids[4:]]
 
 
-def test_a_cursor_serves_its_own_list_only(anonymous: Client, rows: Rows, owner: object, client_of: object) -> None:
-    cursor = anonymous.get("/api/v1/rows", {"cursor": "", "per_page": 2}).json()["meta"]["next_cursor"]
+def test_a_cursor_serves_its_own_list_only(anonymous: Client, rows: Rows, owner: Any, client_of: Any) -> None:
+    cursor = page(anonymous, cursor="", per_page=2)["meta"]["next_cursor"]
     forged = cursor[:-2] + ("AA" if cursor[-2:] != "AA" else "BB")
 
     assert details_of(anonymous.get("/api/v1/rows", {"cursor": forged})) == [("cursor", "invalid")]
     assert details_of(anonymous.get("/api/v1/rows", {"cursor": cursor, "sort": "-task"})) == [("cursor", "invalid")]
     assert details_of(anonymous.get("/api/v1/rows", {"cursor": cursor, "queue": "bulk"})) == [("cursor", "invalid")]
-    theirs = client_of(owner).get("/api/v1/rows", {"cursor": cursor})  # type: ignore[operator]  # the fixture of the cast
+    theirs = client_of(owner).get("/api/v1/rows", {"cursor": cursor})
     assert details_of(theirs) == [("cursor", "invalid")]
     assert anonymous.get("/api/v1/rows", {"cursor": cursor, "fields": "id"}).status_code == 200
