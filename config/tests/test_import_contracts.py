@@ -49,6 +49,6 @@ def test_each_planted_import_breaks_its_contract(copy: Path) -> None:
 
     assert [line for line in before if line.endswith(" BROKEN")] == []
     assert {
-        title: [line for line in after if line.startswith(title)][0].rpartition(" ")[2] for title in PLANTED
+        title: next(line for line in after if line.startswith(title)).rpartition(" ")[2] for title in PLANTED
     } == dict.fromkeys(PLANTED, "BROKEN")
     assert len(after) == len(PLANTED)
