@@ -23,7 +23,7 @@ MOST_LISTED: Final = 10_000
 """How many rows a list pages through; search or a filter reaches the others. Counting more is what makes lists slow."""
 
 
-class BoundedPaginator(Paginator[Any]):
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
     """Counts to `MOST_LISTED` and no further, whatever the size of the table."""
 
     @cached_property
@@ -138,7 +138,7 @@ class AuditedModelAdmin(StaffModelAdmin):
         self._publish("deleted", row, actor, {"before": {"name": str(row)}})
         row.delete()
 
-    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         actor = Caller.of(request.user)  # type: ignore[arg-type]  # the admin's users are ours
         with transaction.atomic():
             if not change:

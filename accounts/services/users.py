@@ -19,7 +19,7 @@ from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
 from accounts.services.administration import keeping_an_admin, refuse_more_than_held
 from accounts.services.mails import tell_with_link
-from accounts.services.sessions import end_sessions
+from accounts.services.sessions import end_sessions, revoke
 from accounts.services.single_use_tokens import RESET_PASSWORD
 from core.errors import Conflict, Detail, NotFound, PermissionDenied, ValidationFailed
 from core.events import publish
@@ -115,6 +115,24 @@ def restore_user(*, actor: Caller, user_id: UUID) -> User:
     user.refresh_from_db(fields=["updated_at"])
     publish("user.restored", subject=user, actor=actor, audience=[user.pk])
     return user
+
+
+@transaction.atomic
+def end_sessions_of(*, actor: Caller, user_id: UUID) -> int:
+    """End every session of somebody, for staff; return how many. Raises `NotFound` or `PermissionDenied`."""
+    user = _locked(user_id)
+    refuse_more_than_held(actor, user.permission_set)
+    return end_sessions(user_id=user.pk, actor=actor, reason="ended_by_staff")
+
+
+@transaction.atomic
+def end_session_of(*, actor: Caller, session_id: UUID) -> None:
+    """End one session of somebody, for staff; raises `NotFound` or `PermissionDenied`."""
+    session = Session.objects.select_for_update(of=("self",)).select_related("user__role").filter(pk=session_id).first()
+    if session is None or session.revoked_at is not None:
+        raise NotFound
+    refuse_more_than_held(actor, session.user.permission_set)
+    revoke(session, actor=actor, reason="ended_by_staff")
 
 
 @transaction.atomic

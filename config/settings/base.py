@@ -36,6 +36,7 @@ PUBLIC_URL = env.text(
 
 INSTALLED_APPS = [
     "unfold",
+    "accounts",  # before Django's own auth, whose createsuperuser it replaces
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -49,7 +50,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "core",
     "notifications",
-    "accounts",
     "resources",
 ]
 

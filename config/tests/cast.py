@@ -1,10 +1,13 @@
 """The pytest plugin that gives every test its cast: four people, and API clients in sessions of theirs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from random import SystemRandom
 from typing import Any
 
 import pytest
+import pytest_django
+from django.apps import apps
 from django.test import Client
 
 from accounts.models import User
@@ -32,6 +35,15 @@ class ApiClient(Client):
 
     def patch(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:  # type: ignore[override]  # as above
         return super().patch(path, {} if data is None else data, content_type, **extra)
+
+
+@pytest.fixture(autouse=True)
+def _lasting_roles(request: pytest.FixtureRequest, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
+    """Put the roles back after a test that committed: emptying the tables takes what migrations wrote, too."""
+    yield
+    if "transactional_db" in request.fixturenames:
+        with django_db_blocker.unblock():
+            import_module("accounts.migrations.0002_roles").create_roles(apps, None)
 
 
 @pytest.fixture

@@ -1,0 +1,271 @@
+"""Users, roles and sessions as staff see them; every change is a call of the service that the API calls."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from accounts.models import Role, Session, User
+from accounts.services import roles, users
+from accounts.services.users import NewUser
+from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin
+from core.permissions import PERMISSIONS, Caller
+
+_MONTH: Final = timedelta(days=30)
+
+
+def _count_of(related: QuerySet[Any], column: str) -> Coalesce:
+    """Return the number of related rows as a subquery: two joins would multiply each other's counts."""
+    counted = related.order_by().values(column).annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
+class RoleFilter(admin.SimpleListFilter):
+    """Which role the user has."""
+
+    title = "role"
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [(name, name) for name in Role.objects.order_by("name").values_list("name", flat=True)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        return queryset.filter(role__name=self.value()) if self.value() else queryset
+
+
+class AccountFilter(admin.SimpleListFilter):
+    """What stands between the user and signing in, or how long ago they last did."""
+
+    title = "account"
+    parameter_name = "account"
+
+    _CONDITIONS: ClassVar[dict[str, dict[str, Any]]] = {
+        "ready": {"is_active": True, "email_verified": True, "deleted_at": None},
+        "unconfirmed": {"email_verified": False, "deleted_at": None},
+        "disabled": {"is_active": False, "deleted_at": None},
+        "deleted": {"deleted_at__isnull": False},
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [*((name, name.capitalize()) for name in self._CONDITIONS), ("idle", "Not seen for 30 days")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        if self.value() == "idle":
+            return queryset.filter(deleted_at=None).exclude(last_login_at__gt=datetime.now(UTC) - _MONTH)
+        return queryset.filter(**self._CONDITIONS.get(self.value() or "", {}))
+
+
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """A user as staff write them; a new one is mailed a link to set a password."""
+
+    email = forms.EmailField(max_length=255)
+    name = forms.CharField(max_length=255)
+
+    class Meta:
+        model = User
+        fields = ("email", "name", "role", "is_active", "email_verified")
+
+
+@admin.register(User)
+class UserAdmin(AuditedModelAdmin):
+    """Users; deleted ones show under their filter and can be restored."""
+
+    form = UserForm
+    list_display = ("email", "name", "role", "state_label", "session_count", "last_login_at", "created_at")
+    list_filter = (AccountFilter, RoleFilter)
+    list_select_related = ("role",)
+    search_fields = ("email", "name")
+    search_help_text = "Part of the address or the name"
+    ordering = ("-created_at",)
+    actions = ("end_their_sessions", "disable", "enable", "confirm_address", "restore")
+    readonly_fields = ("state_label", "last_login_at", "created_at", "updated_at")
+    fieldsets = (
+        (None, {"fields": (("email", "name"), ("role", "state_label"), ("is_active", "email_verified"))}),
+        ("Times", {"fields": (("last_login_at", "created_at", "updated_at"),)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        live = Session.objects.live().filter(user=OuterRef("pk"))
+        return User.all_objects.select_related("role").annotate(session_number=_count_of(live, "user"))
+
+    @display(description="sessions", ordering="session_number")
+    def session_count(self, user: Any) -> int:
+        return int(user.session_number)
+
+    @display(
+        description="account",
+        label={"ready": "success", "unconfirmed": "warning", "disabled": "danger", "deleted": "danger"},
+    )
+    def state_label(self, user: User) -> str:
+        if user.deleted_at is not None:
+            return "deleted"
+        if not user.is_active:
+            return "disabled"
+        return "ready" if user.email_verified else "unconfirmed"
+
+    def create(self, actor: Caller, row: User, values: dict[str, Any]) -> User:
+        return users.create_user(actor=actor, new=NewUser(**{**values, "role": values["role"].name}))
+
+    def change(self, actor: Caller, row: User, changes: dict[str, Any]) -> None:
+        wanted = {name: value.name if name == "role" else value for name, value in changes.items()}
+        users.change_user(actor=actor, user_id=row.pk, changes=wanted)
+
+    def remove(self, actor: Caller, row: User) -> None:
+        users.delete_user(actor=actor, user_id=row.pk)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return (obj is None or obj.deleted_at is None) and super().has_delete_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return (obj is None or obj.deleted_at is None) and super().has_change_permission(request, obj)
+
+    @admin.action(description="End their sessions", permissions=["change"])
+    def end_their_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        actor = _actor(request)
+        self.for_each(
+            request,
+            queryset.order_by("pk"),
+            lambda user: users.end_sessions_of(actor=actor, user_id=user.pk),
+            done="Sessions of {} users ended.",
+        )
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._set(request, queryset, "is_active", False, done="{} users disabled.")
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._set(request, queryset, "is_active", True, done="{} users enabled.")
+
+    @admin.action(description="Confirm their address", permissions=["change"])
+    def confirm_address(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._set(request, queryset, "email_verified", True, done="{} addresses confirmed.")
+
+    @admin.action(description="Restore", permissions=["delete"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        actor = _actor(request)
+        self.for_each(
+            request,
+            queryset.filter(deleted_at__isnull=False).order_by("pk"),
+            lambda user: users.restore_user(actor=actor, user_id=user.pk),
+            done="{} users restored.",
+        )
+
+    def _set(self, request: HttpRequest, queryset: QuerySet[User], field: str, value: bool, *, done: str) -> None:
+        actor = _actor(request)
+        self.for_each(
+            request,
+            queryset.filter(deleted_at=None).exclude(**{field: value}).order_by("pk"),
+            lambda user: users.change_user(actor=actor, user_id=user.pk, changes={field: value}),
+            done=done,
+        )
+
+
+class RoleForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
+    """A role; its permissions are chosen from the catalogue."""
+
+    permissions = forms.MultipleChoiceField(
+        choices=[(name, f"{name}: {text}") for name, text in PERMISSIONS.items()],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+
+    class Meta:
+        model = Role
+        fields = ("name", "description", "permissions", "require_mfa")
+
+
+@admin.register(Role)
+class RoleAdmin(AuditedModelAdmin):
+    """Roles and what they permit."""
+
+    form = RoleForm
+    list_display = ("name", "description", "permission_list", "user_count", "require_mfa")
+    search_fields = ("name", "description")
+    search_help_text = "Part of the name or the description"
+    ordering = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
+        people = User.objects.filter(role=OuterRef("pk"))
+        return Role.objects.annotate(user_number=_count_of(people, "role"))
+
+    @display(description="permissions")
+    def permission_list(self, role: Role) -> str:
+        return ", ".join(role.permissions) or "none"
+
+    @display(description="users", ordering="user_number")
+    def user_count(self, role: Any) -> int:
+        return int(role.user_number)
+
+    def create(self, actor: Caller, row: Role, values: dict[str, Any]) -> Role:
+        return roles.create_role(actor=actor, **values)
+
+    def change(self, actor: Caller, row: Role, changes: dict[str, Any]) -> None:
+        roles.change_role(actor=actor, role_id=row.pk, changes=changes)
+
+    def remove(self, actor: Caller, row: Role) -> None:
+        roles.delete_role(actor=actor, role_id=row.pk)
+
+
+class SessionFilter(admin.SimpleListFilter):
+    """Whether the session still serves."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [("live", "Live"), ("ended", "Ended")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        if self.value() == "live":
+            return Session.objects.live() & queryset
+        return Session.objects.expired() & queryset if self.value() == "ended" else queryset
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnlyModelAdmin):
+    """Sessions: who is signed in where; all one can do is end them."""
+
+    list_display = ("user", "device", "ip", "state_label", "last_seen_at", "created_at")
+    list_filter = (SessionFilter,)
+    list_select_related = ("user",)
+    search_fields = ("user__email", "=ip")
+    search_help_text = "Part of the address, or a whole IP"
+    ordering = ("-created_at",)
+    actions = ("end",)
+    fields = (
+        "user",
+        ("device", "ip", "user_agent"),
+        ("created_at", "last_seen_at", "authenticated_at", "expires_at"),
+        ("state_label", "revoked_at", "revoke_reason"),
+    )
+    readonly_fields = ("state_label",)
+
+    @display(description="state", label={"live": "success", "revoked": "danger", "expired": "warning"})
+    def state_label(self, session: Session) -> str:
+        if session.revoked_at is not None:
+            return "revoked"
+        return "live" if session.expires_at > datetime.now(UTC) else "expired"
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return _actor(request).holds("write:user")
+
+    @admin.action(description="End", permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        actor = _actor(request)
+        self.for_each(
+            request,
+            queryset.filter(revoked_at=None).order_by("pk"),
+            lambda session: users.end_session_of(actor=actor, session_id=session.pk),
+            done="{} sessions ended.",
+        )
+
+
+def _actor(request: HttpRequest) -> Caller:
+    return Caller.of(request.user)  # type: ignore[arg-type]  # the admin's users are ours
