@@ -7,6 +7,7 @@ from accounts.api.keys import jwks
 from core import health
 from core.api.fallback import unrouted
 from core.api.versioning import Versions
+from core.files import signed_file
 
 urlpatterns = [
     path("api", Versions.as_view(), name="versions"),
@@ -14,6 +15,7 @@ urlpatterns = [
     re_path(r"^api/(?P<rest>.*)$", unrouted),
     path("admin/", admin.site.urls),
     path(".well-known/jwks.json", jwks, name="jwks"),
+    path("files/<str:token>", signed_file, name="signed-file"),
     # Operations: no envelope
     path("health", health.health),
     path("health/live", health.live),

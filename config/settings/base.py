@@ -311,6 +311,24 @@ MAIL_RETRY_SECONDS = env.number(
 )
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Nook Link <no-reply@localhost>", help="The sender of every mail.")
 
+# Files -----------------------------------------------------------------------------------------
+
+S3_BUCKET = env.text("S3_BUCKET", "", help="The bucket that files go to; empty: the folder `files` of NOOK_DATA_DIR.")
+_S3 = {
+    "bucket_name": S3_BUCKET,
+    "endpoint_url": env.text("S3_ENDPOINT_URL", "", help="The S3 server; empty: Amazon's.", kind="url") or None,
+    "region_name": env.text("S3_REGION", "us-east-1", help="The region of the bucket."),
+    "access_key": env.text("S3_ACCESS_KEY", "", help="The key's id; empty: the machine's own role.") or None,
+    "secret_key": env.text("S3_SECRET_KEY", "", help="The key's secret.", kind="secret") or None,
+}
+_FILES: dict[str, Any] = {"location": DATA_DIR / "files", "allow_overwrite": False}
+STORAGES: dict[str, Any] = {
+    "default": {"BACKEND": "core.storage.s3.GuardedS3Storage", "OPTIONS": _S3}
+    if S3_BUCKET
+    else {"BACKEND": "core.storage.LocalStorage", "OPTIONS": _FILES},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
 # Static files ----------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"

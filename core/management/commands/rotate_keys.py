@@ -29,10 +29,8 @@ class Command(BaseCommand):
         sealed = sum(self._seal(column, batch_size) for column in columns)
         left = sum(column.stale().count() for column in columns)
         if left:
-            raise CommandError(
-                f"{sealed} values sealed with key {active_key_id()!r}; {left} are left: see above, run again."
-            )
-        self.stdout.write(f"{sealed} values sealed with key {active_key_id()!r}; no other key is needed any more.")
+            raise CommandError(f"{sealed} values sealed with key {key!r}; {left} are left: see above, run again.")
+        self.stdout.write(f"{sealed} values sealed with key {key!r}; no other key is needed any more.")
         return None
 
     def _count(self, columns: list[Column]) -> None:

@@ -1,0 +1,81 @@
+"""Files in S3; the one importer of its libraries.
+
+What S3 cannot do at the moment is a `ServiceUnavailable` (503); what it refuses stays what it is.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from storages.backends.s3 import S3Storage
+
+from core.breaker import CircuitOpen, breaker
+from core.errors import ServiceUnavailable
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class _StorageFailed(Exception):
+    """S3 did not answer, or answered that it cannot."""
+
+
+@contextmanager
+def _asking_s3() -> Iterator[None]:
+    try:
+        with breaker("storage", counts=(_StorageFailed,)), _failures_told_apart():
+            yield
+    except (_StorageFailed, CircuitOpen) as error:
+        raise ServiceUnavailable from error
+
+
+@contextmanager
+def _failures_told_apart() -> Iterator[None]:
+    """Turn what S3 could not do into `_StorageFailed`; what it refuses stays what it is."""
+    try:
+        yield
+    except BotoCoreError as error:
+        raise _StorageFailed from error
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 500:
+            raise _StorageFailed from error
+        raise
+
+
+def _guarded(method: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    @wraps(method)
+    def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        with _asking_s3():
+            return method(*args, **kwargs)
+
+    return guarded
+
+
+class GuardedS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has no types
+    """S3 behind a breaker and within timeouts."""
+
+    _save = _guarded(S3Storage._save)
+    _open = _guarded(S3Storage._open)
+    delete = _guarded(S3Storage.delete)
+    exists = _guarded(S3Storage.exists)
+    size = _guarded(S3Storage.size)
+    listdir = _guarded(S3Storage.listdir)
+    get_modified_time = _guarded(S3Storage.get_modified_time)
+
+    def get_default_settings(self) -> dict[str, Any]:
+        defaults: dict[str, Any] = super().get_default_settings()
+        return defaults | {"client_config": _client_config(), "file_overwrite": False, "default_acl": None}
+
+
+def _client_config() -> Config:
+    return Config(
+        # Without this boto3 signs query strings in the old way, which not every S3 server takes.
+        signature_version="s3v4",
+        connect_timeout=2,
+        read_timeout=5,
+        retries={"total_max_attempts": 2, "mode": "standard"},
+        s3={"addressing_style": "path"},
+    )
