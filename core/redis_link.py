@@ -86,8 +86,13 @@ class RedisLink:
         connection: ConnectionInterface | None = getattr(self._local, "connection", None)
         if connection is None or self._local.generation != self._generation:
             self._drop_connection()
-            connection = self._pool.make_connection()
+            connection = self._new_connection()
             self._local.connection, self._local.generation = connection, self._generation
+        return connection
+
+    def _new_connection(self) -> ConnectionInterface:
+        # Not the pool's make_connection: that one counts, and refuses after so many, though all are closed again.
+        connection: ConnectionInterface = self._pool.connection_class(**self._pool.connection_kwargs)
         return connection
 
     def _drop_connection(self) -> None:
@@ -117,7 +122,7 @@ class RedisLink:
         self._is_open = False
 
     def _answers(self) -> bool:
-        connection = self._pool.make_connection()
+        connection = self._new_connection()
         try:
             connection.connect()
             connection.send_command("PING")
