@@ -3,17 +3,17 @@
 `StaffModelAdmin` lists; `ReadOnlyModelAdmin` lists what staff may only look at; `AuditedModelAdmin` changes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import models, transaction
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
 from core.errors import ApplicationError
 from core.events import publish
@@ -23,7 +23,16 @@ MOST_LISTED: Final = 10_000
 """How many rows a list pages through; search or a filter reaches the others. Counting more is what makes lists slow."""
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
+Column = TypeVar("Column", bound=Callable[..., str])
+
+
+def badge(description: str, colours: Mapping[str, str], *, ordering: str | None = None) -> Callable[[Column], Column]:
+    """Show a column's value as a badge: `colours` maps values to info, success, warning, danger or primary."""
+    decorate: Callable[[Column], Column] = display(description=description, label=dict(colours), ordering=ordering)
+    return decorate
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for the type checker only
     """Counts to `MOST_LISTED` and no further, whatever the size of the table."""
 
     @cached_property
@@ -138,7 +147,7 @@ class AuditedModelAdmin(StaffModelAdmin):
         self._publish("deleted", row, actor, {"before": {"name": str(row)}})
         row.delete()
 
-    def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         actor = Caller.of(request.user)  # type: ignore[arg-type]  # the admin's users are ours
         with transaction.atomic():
             if not change:

@@ -11,7 +11,8 @@ from csp.constants import NONE as NO_SOURCE
 
 from config import env
 from config.database import database_from_url
-from config.mail import mail_from_url
+from config.settings.admin import *  # noqa: F403  # settings are stitched by star imports
+from config.settings.mail import *  # noqa: F403  # as above
 from config.settings.processes import *  # noqa: F403  # settings are stitched by star imports
 from core.embedded.locations import Locations
 from core.logging import logging_settings, wants_pretty_lines
@@ -35,12 +36,11 @@ PUBLIC_URL = env.text(
 )
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "accounts",  # before Django's own auth, whose createsuperuser it replaces
-    "django.contrib.admin",
+    "config.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
@@ -291,25 +291,6 @@ EMAIL_VERIFICATION_REQUIRED = env.boolean(
     "EMAIL_VERIFICATION_REQUIRED", True, help="Whether an address must be confirmed before the first sign-in."
 )
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "TOKEN_TYPE_CLAIM": "typ", "USER_ID_CLAIM": "sub"}
-
-# Mail and names --------------------------------------------------------------------------------
-
-SITE_NAME = env.text("SITE_NAME", "Nook Link", help="What this product calls itself in mails, pages and the admin.")
-EMAIL_URL = env.text(
-    "EMAIL_URL",
-    "",
-    help="smtp://user:password@host:587 (STARTTLS demanded; ?tls=none for a catcher), smtps://…, filemail:///folder"
-    " or consolemail://; empty in development: printed in the log.",
-    kind="url",
-)
-EMAIL_TIMEOUT_SECONDS = env.number(
-    "EMAIL_TIMEOUT_SECONDS", 10, help="How long a mail server may take for each step.", minimum=0.1
-)
-MAIL = mail_from_url(EMAIL_URL or "consolemail://", timeout=EMAIL_TIMEOUT_SECONDS)
-MAIL_RETRY_SECONDS = env.number(
-    "MAIL_RETRY_SECONDS", 30, help="The first wait before a mail is tried again; doubles each time.", minimum=0.01
-)
-DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Nook Link <no-reply@localhost>", help="The sender of every mail.")
 
 # Files -----------------------------------------------------------------------------------------
 

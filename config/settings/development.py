@@ -7,6 +7,7 @@ from config.settings.base import (
     CORES,
     EMBEDDED,
     ENCRYPTION_KEYS,
+    ENVIRONMENT_NAME,
     JWT_KEYS,
     METRICS_ALLOWED_NETWORKS,
     NOOK_HOST,
@@ -29,3 +30,6 @@ PUBLIC_URL = PUBLIC_URL or f"http://{_name}:{NOOK_PORT}"
 NOOK_DEMO = env.boolean("NOOK_DEMO", True, help="Whether the first start of `manage.py up` makes demo data.")
 # A laptop has other work to do.
 WEB_PROCESSES = NOOK_WORKERS or min(CORES, 2)
+# In development the admin is where mail is read, so its links have to work there.
+ADMIN_SHOWS_MAIL_SECRETS = True
+ENVIRONMENT_NAME = ENVIRONMENT_NAME or "Development"

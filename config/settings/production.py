@@ -2,7 +2,15 @@
 
 from config import env
 from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
-from config.settings.base import ALLOWED_HOSTS, DATABASE_URL, EMAIL_URL, ENCRYPTION_KEYS, JWT_KEYS, SECRET_KEY
+from config.settings.base import (
+    ALLOWED_HOSTS,
+    DATABASE_URL,
+    EMAIL_URL,
+    ENCRYPTION_KEYS,
+    ENVIRONMENT_NAME,
+    JWT_KEYS,
+    SECRET_KEY,
+)
 
 if not SECRET_KEY:
     raise env.ConfigurationError("SECRET_KEY is missing: give 32 random bytes or more.")
@@ -16,3 +24,5 @@ if not JWT_KEYS:
     raise env.ConfigurationError("JWT_KEYS is missing: give id:secret, the secret from `openssl rand -base64 32`.")
 if not EMAIL_URL:
     raise env.ConfigurationError("EMAIL_URL is missing: name the mail server, smtp://user:password@host:587.")
+
+ENVIRONMENT_NAME = ENVIRONMENT_NAME or "Production"

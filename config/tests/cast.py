@@ -11,7 +11,7 @@ from django.apps import apps
 from django.test import Client
 
 from accounts.models import User
-from accounts.tests.factories import access_token_of, create_session, create_user
+from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user
 
 randrange = SystemRandom().randrange
 
@@ -80,3 +80,16 @@ def admin(db: None) -> User:
 def client_of() -> Callable[[User], ApiClient]:
     """`client_of(user)`: an API client in a new session of that user."""
     return lambda user: ApiClient(access_token_of(create_session(user)))
+
+
+@pytest.fixture
+def browser_of() -> Callable[[User], Client]:
+    """`browser_of(user)`: a browser in which that person has signed in to the admin."""
+
+    def sign_in(user: User) -> Client:
+        browser = Client()
+        response = browser.post("/admin/login/", {"username": user.email, "password": PASSWORD})
+        assert response.status_code == 302, response.content.decode()
+        return browser
+
+    return sign_in

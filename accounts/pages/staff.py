@@ -1,0 +1,180 @@
+"""How staff get into the admin: our own sign-in, with its throttle, its sessions and its revocation."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.contrib import auth
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from unfold.forms import AdminOwnPasswordChangeForm
+from unfold.widgets import BASE_INPUT_CLASSES
+
+from accounts.models import Session, User
+from accounts.services import passwords, sessions
+from accounts.services.sessions import SignIn
+from core import context
+from core.addresses import limit_identity
+from core.errors import ApplicationError, NotFound, PermissionDenied, RateLimited
+from core.permissions import Caller
+from core.ratelimit import take
+
+SESSION_KEY: Final = "session_id"
+DEVICE_COOKIE: Final = "nook_admin_device"
+_DEVICE_COOKIE_SECONDS: Final = 365 * 24 * 3600
+
+
+class SignInForm(forms.Form):
+    """E-mail address and password."""
+
+    username = forms.EmailField(
+        label="E-mail address",
+        max_length=255,
+        widget=forms.EmailInput({"autofocus": True, "autocomplete": "username", "class": " ".join(BASE_INPUT_CLASSES)}),
+    )
+    password = forms.CharField(
+        label="Password",
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "current-password", "class": " ".join(BASE_INPUT_CLASSES)}),
+    )
+
+
+class PasswordForm(AdminOwnPasswordChangeForm):  # type: ignore[misc]  # unfold has no types
+    """Django's form for one's own password, whose change is made by our service."""
+
+    def __init__(self, user: Any, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(user, *arguments, **keywords)
+        self.actor: Caller | None = None
+
+    def clean_old_password(self) -> str:
+        """Leave the check to the service, which throttles it."""
+        return str(self.cleaned_data["old_password"])
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean()
+        if self.errors or self.actor is None:
+            return values
+        try:
+            passwords.change_password(
+                actor=self.actor, current_password=values["old_password"], new_password=values["new_password1"]
+            )
+        except ApplicationError as refusal:
+            field = "new_password1" if refusal.details else "old_password"
+            self.add_error(field, [detail.message for detail in refusal.details] or _sentence(refusal))
+        return values
+
+    def save(self, commit: bool = True) -> User:
+        """Return the user with the password that the service has stored."""
+        self.user.refresh_from_db()
+        user: User = self.user
+        return user
+
+
+def session_lives(request: HttpRequest) -> bool:
+    """Return whether the session that the person signed in with has not been ended since."""
+    session_id, user_id = request.session.get(SESSION_KEY), request.user.pk
+    if session_id is None or user_id is None:
+        return False
+    return Session.objects.live().filter(pk=session_id, user_id=user_id).exists()
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Return the signed-in person as the caller of a service, in the session they signed in with."""
+    user: Any = request.user
+    caller = Caller.of(user)
+    return Caller(
+        caller.id,
+        caller.email,
+        caller.name,
+        caller.role,
+        caller.permissions,
+        session_id=UUID(request.session[SESSION_KEY]),
+    )
+
+
+@sensitive_post_parameters()
+@csrf_protect
+@never_cache
+def sign_in(request: HttpRequest, page: dict[str, Any]) -> HttpResponse:
+    """Show the sign-in form; open a session for staff who know their password."""
+    form = SignInForm(request.POST or None)
+    refusal: ApplicationError | None = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _enter(request, form.cleaned_data["username"], form.cleaned_data["password"])
+        except ApplicationError as error:
+            refusal = error
+            form.add_error(None, _sentence(error))
+    return TemplateResponse(
+        request,
+        "admin/login.html",
+        {**page, "title": "Sign in", "form": form, "next": _next_page(request)},
+        status=refusal.status if isinstance(refusal, RateLimited) else 200,
+        headers=refusal.headers if isinstance(refusal, RateLimited) else None,
+    )
+
+
+@never_cache
+@csrf_protect
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    if request.user.is_authenticated and session_lives(request):
+        actor = caller_of(request)
+        _end(actor)
+    auth.logout(request)
+    return HttpResponseRedirect(reverse("admin:login"))
+
+
+def _enter(request: HttpRequest, email: str, password: str) -> HttpResponse:
+    verdict = take("auth", limit_identity(context.current().ip))
+    if not verdict.allowed:
+        raise RateLimited(retry_after=verdict.retry_after)
+    device_token = request.COOKIES.get(DEVICE_COOKIE, "")
+    user = sessions.check_password(email=email, password=password, device_token=device_token)
+    if not user.is_staff:
+        raise PermissionDenied("This account has no part in the administration.")
+    opened = sessions.open_session(user=user, device_token=device_token)
+    auth.login(request, opened.user, backend="accounts.backends.RoleBackend")
+    request.session[SESSION_KEY] = str(opened.session.pk)
+    return _remembering_device(HttpResponseRedirect(_next_page(request)), opened)
+
+
+def _remembering_device(response: HttpResponse, opened: SignIn) -> HttpResponse:
+    response.set_cookie(
+        DEVICE_COOKIE,
+        opened.device_token,
+        max_age=_DEVICE_COOKIE_SECONDS,
+        path=reverse("admin:index"),
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Strict",
+    )
+    return response
+
+
+def _next_page(request: HttpRequest) -> str:
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if is_ours else reverse("admin:index")
+
+
+def _end(actor: Caller) -> None:
+    try:
+        sessions.end_session(actor=actor, session_id=UUID(str(actor.session_id)))
+    except NotFound:
+        return  # somebody else ended it in this very moment
+
+
+def _sentence(error: ApplicationError) -> str:
+    if isinstance(error, RateLimited):
+        return f"Too many tries; wait {error.headers['Retry-After']} seconds."
+    return error.text

@@ -1,0 +1,97 @@
+"""The admin as a whole: who gets in, what stands in the sidebar, which environment this is."""
+
+from typing import Any, Final
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.views import PasswordChangeView
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.sites import UnfoldAdminSite
+
+from accounts.pages import staff
+from config.dashboard import add_numbers
+
+_GROUPS: Final = (
+    ("People", (("accounts.User", "group"), ("accounts.Role", "shield_person"), ("accounts.Session", "devices"))),
+    ("Content", (("resources.Resource", "inventory_2"), ("resources.ResourceType", "category"))),
+    ("Messages", (("notifications.Message", "mail"),)),
+    (
+        "Operations",
+        (
+            ("core.Event", "history"),
+            ("core.OutboxRow", "outbox"),
+            ("core.DeadLetter", "skull"),
+            ("core.ScheduleRun", "schedule"),
+        ),
+    ),
+)
+
+
+class StaffPasswordChangeView(PasswordChangeView):
+    """Django's page, our service."""
+
+    form_class = staff.PasswordForm
+    template_name = "registration/password_change_form.html"
+
+    def get_form(self, form_class: Any = None) -> Any:
+        form: Any = super().get_form(form_class)
+        form.actor = staff.caller_of(self.request)
+        return form
+
+
+class NookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
+    """The admin with our own sign-in; a session that was ended anywhere ends here at once."""
+
+    index_title = "Dashboard"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person is staff and their session still lives; asked several times a page, read once."""
+        known = getattr(request, "_may_enter_admin", None)
+        if known is None:
+            known = bool(super().has_permission(request)) and staff.session_lives(request)
+            request._may_enter_admin = known  # type: ignore[attr-defined]  # a note on the request, as Django's own
+        return bool(known)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        response: TemplateResponse = super().index(request, add_numbers(request, dict(extra_context or {})))
+        return response
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return staff.sign_in(request, self.each_context(request))
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return staff.sign_out(request)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        view = StaffPasswordChangeView.as_view(
+            success_url=reverse("admin:password_change_done"),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return view(request)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sidebar: the pages that this person may see, grouped by what they are about."""
+    first = {"items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]}
+    groups = [{"title": title, "separator": True, "items": _items(request, labels)} for title, labels in _GROUPS]
+    return [first, *(group for group in groups if group["items"])]
+
+
+def environment(request: HttpRequest) -> list[str]:
+    """Return the label in the corner, and its colour: people must not take one environment for another."""
+    return [settings.ENVIRONMENT_NAME, "info" if settings.ENVIRONMENT_NAME == "Development" else "warning"]
+
+
+def _items(request: HttpRequest, labels: tuple[tuple[str, str], ...]) -> list[dict[str, Any]]:
+    items = []
+    for label, icon in labels:
+        model = apps.get_model(label)
+        page = admin.site._registry.get(model)
+        if page is not None and page.has_view_permission(request):
+            link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+            items.append({"title": str(model._meta.verbose_name_plural).capitalize(), "icon": icon, "link": link})
+    return items

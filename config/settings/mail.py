@@ -1,0 +1,22 @@
+"""Where mail goes, and who it comes from."""
+
+from config import env
+from config.mail import mail_from_url
+
+EMAIL_URL = env.text(
+    "EMAIL_URL",
+    "",
+    help="smtp://user:password@host:587 (STARTTLS demanded; ?tls=none for a catcher), smtps://…, filemail:///folder"
+    " or consolemail://; empty in development: printed in the log.",
+    kind="url",
+)
+EMAIL_TIMEOUT_SECONDS = env.number(
+    "EMAIL_TIMEOUT_SECONDS", 10, help="How long a mail server may take for each step.", minimum=0.1
+)
+MAIL = mail_from_url(EMAIL_URL or "consolemail://", timeout=EMAIL_TIMEOUT_SECONDS)
+MAIL_RETRY_SECONDS = env.number(
+    "MAIL_RETRY_SECONDS", 30, help="The first wait before a mail is tried again; doubles each time.", minimum=0.01
+)
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Nook Link <no-reply@localhost>", help="The sender of every mail.")
+# Whoever reads a link to set a password can use it, so staff see them in development only.
+ADMIN_SHOWS_MAIL_SECRETS = False
