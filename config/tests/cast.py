@@ -38,12 +38,13 @@ class ApiClient(Client):
 
 
 @pytest.fixture(autouse=True)
-def _lasting_roles(request: pytest.FixtureRequest, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
-    """Put the roles back after a test that committed: emptying the tables takes what migrations wrote, too."""
+def _lasting_rows(request: pytest.FixtureRequest, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
+    """Put back what migrations wrote after a test that committed: emptying the tables takes it, too."""
     yield
     if "transactional_db" in request.fixturenames:
         with django_db_blocker.unblock():
             import_module("accounts.migrations.0002_roles").create_roles(apps, None)
+            import_module("resources.migrations.0003_item").add_item(apps, None)
 
 
 @pytest.fixture

@@ -4,14 +4,15 @@ import os
 import re
 import time
 from collections.abc import Callable
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.smoke import Journey, Server, SmokeFailed, base_url_of
 
-MAIL_SECONDS: Final = 30.0
 _TOKEN = re.compile(r"/verify-email\?token=([\w.~-]+)")
 
 
@@ -31,13 +32,17 @@ class Command(BaseCommand):
             help="The folder of a filemail:// EMAIL_URL: confirm the address by the mail instead of the administrator.",
         )
 
-    def handle(self, *args: Any, base_url: str, mail_folder: Path | None, **options: Any) -> None:
+        parser.add_argument(
+            "--mail-seconds", type=float, default=30.0, help="How long to wait for that mail (default: 30)."
+        )
+
+    def handle(self, *args: Any, base_url: str, mail_folder: Path | None, mail_seconds: float, **options: Any) -> None:
         email, password = os.environ.get("SMOKE_ADMIN_EMAIL", ""), os.environ.get("SMOKE_ADMIN_PASSWORD", "")
         if not email or not password:
             raise CommandError("Give SMOKE_ADMIN_EMAIL and SMOKE_ADMIN_PASSWORD: the administrator who cleans up.")
         started = time.monotonic()
         try:
-            reader = _mail_reader(mail_folder) if mail_folder else None
+            reader = mail_reader(mail_folder, seconds=mail_seconds) if mail_folder else None
             Journey(Server(base_url_of(base_url)), email, password, self._report, reader).run()
         except SmokeFailed as failure:
             raise CommandError(f"FAIL  {failure}") from failure
@@ -47,18 +52,23 @@ class Command(BaseCommand):
         self.stdout.write(f"ok    {title:<26} {seconds * 1000:>6.0f} ms")
 
 
-def _mail_reader(folder: Path) -> Callable[[str], str]:
+def mail_reader(folder: Path, *, seconds: float) -> Callable[[str], str]:
     """Return what waits for the mail to an address and returns the token of its link."""
 
     def read(address: str) -> str:
-        deadline = time.monotonic() + MAIL_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for path in folder.iterdir():
-                text = path.read_text(encoding="utf-8", errors="replace").replace("=\n", "").replace("=3D", "=")
-                found = _TOKEN.search(text)
-                if address in text and found:
+                mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+                found = _TOKEN.search(_text_of(mail))
+                if mail["To"] and address in mail["To"] and found:
                     return found[1]
             time.sleep(0.2)
-        raise SmokeFailed(f"no mail to {address} in {folder} within {MAIL_SECONDS:.0f} s")
+        raise SmokeFailed(f"no mail to {address} in {folder} within {seconds:g} s")
 
     return read
+
+
+def _text_of(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    return str(body.get_content()) if body else ""
