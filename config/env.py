@@ -39,6 +39,11 @@ def text(name: str, default: str, *, help: str, kind: str = "text") -> str:
     return default if value is None else value
 
 
+def is_given(name: str) -> bool:
+    """Return whether the operator gave the variable, or its file, a value."""
+    return bool((_raw(name) or "").strip())
+
+
 def boolean(name: str, default: bool, *, help: str) -> bool:
     """Return True or False; anything but a plain yes or no is refused."""
     raw = text(name, "true" if default else "false", help=help, kind="boolean").strip().lower()

@@ -1,4 +1,4 @@
-"""Why a process cannot start, as one line on stderr and an exit code: a traceback is for our bugs."""
+"""Why a process cannot start, as one line a fault on stderr and an exit code: a traceback is for our bugs."""
 
 import sys
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def explained(exit_code: int = 1) -> Iterator[None]:
     except (ConfigurationError, ImproperlyConfigured, EmbeddedServerError, OperationalError) as error:
         if not _is_about_the_start(error):
             raise
-        sys.stderr.write(f"nook: {_line(error)}\n")
+        sys.stderr.writelines(f"nook: {line}\n" for line in _lines(error))
         raise SystemExit(exit_code) from None
 
 
@@ -29,10 +29,12 @@ def _is_about_the_start(error: Exception) -> bool:
     return not isinstance(error, OperationalError) or getattr(error.__cause__, "sqlstate", None) is None
 
 
-def _line(error: Exception) -> str:
+def _lines(error: Exception) -> list[str]:
     if isinstance(error, OperationalError):
-        return _database_line(error)
-    return " ".join(str(error).split())
+        return [_database_line(error)]
+    if isinstance(error, ConfigurationError):
+        return str(error).splitlines()
+    return [" ".join(str(error).split())]
 
 
 def _database_line(error: OperationalError) -> str:

@@ -12,3 +12,4 @@ class CoreConfig(AppConfig):
         """Import what registers itself: every app's `subscribers`, and the system checks."""
         autodiscover_modules("subscribers")
         import_module("core.api.checks")
+        import_module("core.checks")

@@ -1,28 +1,32 @@
-"""Production: fails closed; `manage.py check --deploy` lists what is missing."""
+"""Production: fails closed; what is missing or weak is told in one line each, and nothing starts.
+
+`manage.py check --deploy` tells the rest.
+"""
 
 from config import env
 from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
-from config.settings.base import (
-    ALLOWED_HOSTS,
-    DATABASE_URL,
-    EMAIL_URL,
-    ENCRYPTION_KEYS,
-    ENVIRONMENT_NAME,
-    JWT_KEYS,
-    SECRET_KEY,
-)
+from config.settings.base import ENVIRONMENT_NAME, PUBLIC_URL, STORAGES, TRUSTED_PROXY_COUNT
+from config.strictness import refuse_faults
 
-if not SECRET_KEY:
-    raise env.ConfigurationError("SECRET_KEY is missing: give 32 random bytes or more.")
-if not ALLOWED_HOSTS:
-    raise env.ConfigurationError("ALLOWED_HOSTS is missing: name the hosts that this server answers to.")
-if not DATABASE_URL:
-    raise env.ConfigurationError("DATABASE_URL is missing.")
-if not ENCRYPTION_KEYS:
-    raise env.ConfigurationError("ENCRYPTION_KEYS is missing: give id:base64 with 32 random bytes.")
-if not JWT_KEYS:
-    raise env.ConfigurationError("JWT_KEYS is missing: give id:secret, the secret from `openssl rand -base64 32`.")
-if not EMAIL_URL:
-    raise env.ConfigurationError("EMAIL_URL is missing: name the mail server, smtp://user:password@host:587.")
+refuse_faults(globals())
 
 ENVIRONMENT_NAME = ENVIRONMENT_NAME or "Production"
+
+# HTTPS everywhere; behind our own proxy the request is as secure as the proxy says it was.
+SECURE_SSL_REDIRECT = env.boolean(
+    "SECURE_SSL_REDIRECT", True, help="Whether plain HTTP is sent to HTTPS; switch off where the proxy does it."
+)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
+SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31_536_000, help="How long browsers keep to HTTPS.", minimum=0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.boolean(
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS", True, help="Whether that holds for subdomains too."
+)
+
+# The browser itself refuses a __Host- cookie that is not secure, not for / or that another host set.
+SESSION_COOKIE_SECURE = True
+SESSION_COOKIE_NAME = "__Host-session"
+CSRF_COOKIE_SECURE = True
+CSRF_COOKIE_NAME = "__Host-csrf"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL.rstrip("/")]
+
+STORAGES = STORAGES | {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
