@@ -44,11 +44,12 @@ def _run(handler: Callable[[], HttpResponseBase], claim: Claim) -> HttpResponseB
 def _request_of(request: Request) -> idempotency.Request:
     key = idempotency.checked_key(request.META[HEADER])
     caller = caller_of(request)
-    owner = f"user:{caller.id}" if caller.id is not None else f"address:{address_key()}"
-    fingerprint = idempotency.fingerprint_of(
-        (request.method or "").encode(), request._request.get_full_path().encode(), request._request.body
-    )
-    return idempotency.Request(owner, key, fingerprint)
+    parts = [(request.method or "").encode(), request._request.get_full_path().encode(), request._request.body]
+    if caller.id is not None:
+        return idempotency.Request(f"user:{caller.id}", key, idempotency.fingerprint_of(*parts))
+    # Many may share an address; a cookie is all that may tell one of them from the next.
+    parts.append(request.META.get("HTTP_COOKIE", "").encode())
+    return idempotency.Request(f"address:{address_key()}", key, idempotency.fingerprint_of(*parts))
 
 
 def _answer_of(response: HttpResponse) -> Answer:

@@ -99,10 +99,7 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let the request through to the handler, or raise: limit, caller, limit, format, method, access, input."""
-        scope = self._scope(request)
-        self._heed(take_before_authentication(scope, has_credentials="HTTP_AUTHORIZATION" in request.META))
-        self._authenticate(request, scope)
-        self._heed(take_after_authentication(scope, self.caller))
+        self._count_and_authenticate(request)
         self._refuse_other_formats(request)
         method = self._declared_method(request)
         require(self._access_of(method), self.caller)
@@ -115,16 +112,21 @@ class ApiView(APIView):
             return self.rate_limit
         return self.rate_limit.get(request.method or "", DEFAULT)
 
-    def _authenticate(self, request: Request, scope: str) -> None:
+    def _count_and_authenticate(self, request: Request) -> None:
+        scope = self._scope(request)
+        counted = take_before_authentication(scope, has_credentials="HTTP_AUTHORIZATION" in request.META)
+        if counted is not None:
+            self._heed(counted)
         try:
             _ = request.user
         except (NotAuthenticated, AuthenticationFailed):
-            self._heed(charge_worthless_credentials(scope))
+            if counted is None:
+                self._heed(charge_worthless_credentials())
             raise
+        if counted is None:
+            self._heed(take_after_authentication(scope, self.caller))
 
-    def _heed(self, verdict: Verdict | None) -> None:
-        if verdict is None:
-            return
+    def _heed(self, verdict: Verdict) -> None:
         self._verdict = verdict
         if not verdict.allowed:
             raise RateLimited(retry_after=verdict.retry_after)

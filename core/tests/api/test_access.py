@@ -88,6 +88,21 @@ def test_worthless_tokens_use_up_the_bucket_of_their_address(anonymous: Client) 
     assert answers[61] == 429
 
 
+def test_credentials_that_say_nothing_are_counted_by_address(anonymous: Client) -> None:
+    response = anonymous.get("/api/v1/notes", headers={"authorization": "Basic eDp5"})
+
+    assert response.status_code == 200
+    assert (response["RateLimit-Limit"], response["RateLimit-Remaining"]) == ("60", "59")
+
+
+def test_worthless_tokens_of_others_at_the_address_harm_nobody_signed_in(owner: Any, client_of: Any) -> None:
+    client = client_of(owner)
+    for _ in range(70):
+        client.get("/api/v1/notes", headers={"authorization": "Bearer nonsense"})
+
+    assert client.get("/api/v1/notes").status_code == 200
+
+
 def test_a_verdict_is_told_in_whole_seconds() -> None:
     verdict = Verdict(allowed=False, limit=10, remaining=0, reset_after=59.2, retry_after=5.1)
 

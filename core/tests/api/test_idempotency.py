@@ -59,6 +59,16 @@ def test_a_key_is_its_callers_own(anonymous: Client, owner: Any, stranger: Any, 
     assert rows() == 4
 
 
+def test_two_browsers_behind_one_address_never_get_each_others_answer() -> None:
+    hers, his = Client(REMOTE_ADDR="10.9.8.7"), Client(REMOTE_ADDR="10.9.8.7")
+    hers.cookies["session"], his.cookies["session"] = "hers", "his"
+
+    first = hers.post("/api/v1/notes", {"title": "Milk"}, "application/json", headers=KEY)
+    second = his.post("/api/v1/notes", {"title": "Milk"}, "application/json", headers=KEY)
+
+    assert (first.status_code, second.status_code) == (201, 422)
+
+
 @pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 129, "a,b"])
 def test_a_key_of_another_form_is_refused(anonymous: Client, key: str) -> None:
     response = anonymous.post(MADE, headers={"idempotency-key": key})
