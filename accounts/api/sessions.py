@@ -64,6 +64,7 @@ class LoginShape(PairShape):
 class Login(ApiView):
     access = {"POST": PUBLIC}
     rate_limit = "auth"
+    ignored_cookies = frozenset({cookies.DEVICE})
     authentication_classes = []
 
     @operation(

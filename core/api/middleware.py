@@ -12,7 +12,7 @@ from django.middleware.gzip import GZipMiddleware
 from core.api.envelope import CONTENT_TYPE, failure
 from core.api.errors import for_status
 
-PREFIX: Final = "/api/"
+PREFIX: Final = "/api"
 _SHORTEST_COMPRESSED: Final = 1024
 
 

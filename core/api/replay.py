@@ -19,9 +19,11 @@ HEADER: Final = "HTTP_IDEMPOTENCY_KEY"
 _KEPT_HEADERS: Final = ("Content-Type", "Location", "ETag", "Cache-Control")
 
 
-def answer_once(request: Request, handler: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+def answer_once(
+    request: Request, handler: Callable[[], HttpResponseBase], *, ignored_cookies: frozenset[str]
+) -> HttpResponseBase:
     """Return the handler's answer, or the answer that this key already has."""
-    with idempotency.claimed(_request_of(request)) as claim:
+    with idempotency.claimed(_request_of(request, ignored_cookies)) as claim:
         if claim.replay is not None:
             return _again(claim.replay)
         return _run(handler, claim)
@@ -41,14 +43,14 @@ def _run(handler: Callable[[], HttpResponseBase], claim: Claim) -> HttpResponseB
     return response
 
 
-def _request_of(request: Request) -> idempotency.Request:
+def _request_of(request: Request, ignored_cookies: frozenset[str]) -> idempotency.Request:
     key = idempotency.checked_key(request.META[HEADER])
     caller = caller_of(request)
     parts = [(request.method or "").encode(), request._request.get_full_path().encode(), request._request.body]
     if caller.id is not None:
         return idempotency.Request(f"user:{caller.id}", key, idempotency.fingerprint_of(*parts))
     # Many may share an address; a cookie is all that may tell one of them from the next.
-    parts.append(request.META.get("HTTP_COOKIE", "").encode())
+    parts += [f"{name}={request.COOKIES[name]}".encode() for name in sorted(request.COOKIES.keys() - ignored_cookies)]
     return idempotency.Request(f"address:{address_key()}", key, idempotency.fingerprint_of(*parts))
 
 

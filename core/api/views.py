@@ -61,6 +61,9 @@ class ApiView(APIView):
     keeps_secrets: ClassVar[bool] = False
     """Whether no cache may hold the answers (tokens, sessions); paths under /auth/ are so by themselves."""
 
+    ignored_cookies: ClassVar[frozenset[str]] = frozenset()
+    """Cookies that do not make a request another one, for `Idempotency-Key` of callers without a token."""
+
     produces: ClassVar[tuple[str, ...]] = ("application/json",)
     retirement: ClassVar[Retirement | None] = None
 
@@ -136,7 +139,8 @@ class ApiView(APIView):
         method = (request.method or "").lower()
         handler: Callable[..., HttpResponseBase] = getattr(self, "get" if method == "head" else method)
         if request.method == "POST" and replay.HEADER in request.META:
-            return replay.answer_once(request, partial(handler, request, *args, **kwargs))
+            run = partial(handler, request, *args, **kwargs)
+            return replay.answer_once(request, run, ignored_cookies=self.ignored_cookies)
         for _ in range(_ATTEMPTS - 1 if request.method in _SAFE else 0):
             try:
                 return handler(request, *args, **kwargs)

@@ -1,0 +1,110 @@
+"""Every operation of the API, taken from the routes, and a stage on which each of them can be called."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import Role, User
+from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user
+from config.tests.cast import ApiClient
+from core.api.routes import api_routes
+
+PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A method on a path template (`/api/v1/users/{user_id}`)."""
+
+    method: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def operations() -> list[Operation]:
+    """Return every operation that a view has a handler for, the schema included."""
+    return [
+        Operation(method, PARAMETER.sub(r"{\1}", route.path))
+        for route in api_routes()
+        if route.view is not None and hasattr(route.view, "access")
+        for method in route.methods
+    ]
+
+
+# A body that each operation takes, so that refusals are not those of the body.
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /api/v1/auth/register": {"email": "new@example.com", "password": PASSWORD, "name": "New"},
+    "POST /api/v1/auth/verify-email": {"token": "nkv_unknown"},
+    "POST /api/v1/auth/resend-verification": {"email": "new@example.com"},
+    "POST /api/v1/auth/forgot-password": {"email": "new@example.com"},
+    "POST /api/v1/auth/reset-password": {"token": "nkp_unknown", "password": PASSWORD},
+    "POST /api/v1/auth/login": {"email": "target@example.com", "password": PASSWORD},
+    "POST /api/v1/auth/refresh-token": {"refresh_token": "nkr_unknown"},
+    "POST /api/v1/auth/reauthenticate": {"password": PASSWORD},
+    "POST /api/v1/auth/change-password": {"current_password": PASSWORD, "new_password": f"{PASSWORD}-2"},
+    "POST /api/v1/auth/change-email": {"email": "changed@example.com"},
+    "POST /api/v1/users": {"email": "new@example.com", "name": "New", "password": PASSWORD},
+    "PUT /api/v1/users/{user_id}": {
+        "email": "target@example.com",
+        "name": "Changed",
+        "role": "user",
+        "is_active": True,
+        "email_verified": True,
+        "locale": "en",
+        "time_zone": "UTC",
+    },
+    "PATCH /api/v1/users/{user_id}": {"name": "Changed"},
+    "POST /api/v1/roles": {"name": "editor", "permissions": ["read:resource"]},
+    "PUT /api/v1/roles/{role_id}": {"name": "changed", "permissions": []},
+    "PATCH /api/v1/roles/{role_id}": {"description": "Changed"},
+    "PUT /api/v1/profile": {"name": "Changed", "bio": "", "locale": "en", "time_zone": "UTC"},
+    "PATCH /api/v1/profile": {"name": "Changed"},
+    "POST /api/v1/resources": {"name": "New"},
+    "PUT /api/v1/resources/{resource_id}": {"name": "Changed"},
+    "PATCH /api/v1/resources/{resource_id}": {"name": "Changed"},
+}
+
+
+class Stage:
+    """A target user with a session, a role nobody has, and a private resource of the target with two versions."""
+
+    def __init__(self) -> None:
+        self.target = create_user(email="target@example.com", name="Tara Target")
+        self.session = create_session(self.target)
+        self.role = Role.objects.create(name="unused", permissions=[])
+        owner = self.client(self.target)
+        body = owner.post("/api/v1/resources", {"name": "Target", "data": {"a": 1}}).json()
+        owner.patch(f"/api/v1/resources/{body['data']['id']}", {"name": "Target again"})
+        self.values = {
+            "user_id": str(self.target.pk),
+            "session_id": str(self.session.pk),
+            "role_id": str(self.role.pk),
+            "resource_id": body["data"]["id"],
+            "number": "1",
+        }
+
+    def path(self, operation: Operation) -> str:
+        """Return the operation's path with what stands on the stage."""
+        return operation.path.format_map(self.values)
+
+    def body(self, operation: Operation) -> dict[str, Any]:
+        """Return a body that the operation takes."""
+        return BODIES.get(str(operation), {})
+
+    def client(self, user: User) -> ApiClient:
+        """Return a client in a new session of the user that gets a 500 as an answer, not as an exception."""
+        return ApiClient(access_token_of(create_session(user)), raise_request_exception=False)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back what the block wrote."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
