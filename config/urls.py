@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from accounts.api.keys import jwks
+from accounts.pages import links
 from core import health
 from core.api.fallback import unrouted
 from core.api.versioning import Versions
@@ -16,6 +17,10 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path(".well-known/jwks.json", jwks, name="jwks"),
     path("files/<str:token>", signed_file, name="signed-file"),
+    # Where mailed links land
+    path("verify-email", links.VerifyEmailPage.as_view(), name="verify-email-page"),
+    path("reset-password", links.ResetPasswordPage.as_view(), name="reset-password-page"),
+    path("change-email", links.ChangeEmailPage.as_view(), name="change-email-page"),
     # Operations: no envelope
     path("health", health.health),
     path("health/live", health.live),

@@ -44,12 +44,11 @@ def verify_email(*, token: str) -> User:
 
 
 def mark_verified(user: User, *, actor: Caller) -> None:
-    """Note that the locked user's address is theirs, and welcome them."""
+    """Note that the locked user's address is theirs; whoever hears of it welcomes them."""
     user.email_verified = True
     user.version += 1
     user.save(update_fields=["email_verified", "version"])
     publish("user.email_verified", subject=user, actor=actor, audience=[user.pk])
-    tell(user, "account.welcome")
 
 
 def request_verification(*, email: str) -> None:

@@ -53,6 +53,14 @@ def send(
 
 
 @transaction.atomic
+def send_to_user(kind: str, *, user_id: UUID, dedup_key: str | None = None) -> Message | None:
+    """Write a message that needs nothing but its recipient; return None for a user who is gone by now."""
+    if not get_user_model()._default_manager.filter(pk=user_id).exists():
+        return None
+    return send(kind, to=user_id, dedup_key=dedup_key)
+
+
+@transaction.atomic
 def resend(*, message_ids: Iterable[UUID], actor: Caller) -> int:
     """Queue messages again that are not under way, with a full set of attempts; return how many."""
     messages = Message.objects.select_for_update().filter(id__in=list(message_ids)).order_by("id")
