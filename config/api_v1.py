@@ -10,8 +10,11 @@ from accounts.api.sessions import Login, Logout, LogoutAll, OneSession, Reauthen
 from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
 from resources.api import views as resources
+from core.api.live import EventStream
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # Events
+    path("events/stream", EventStream.as_view(), name="event-stream"),
     # Documentation
     path("schema", SchemaDocument.as_view(), name="schema"),
     path("docs", DocumentationPage.as_view(), name="docs"),

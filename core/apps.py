@@ -9,7 +9,7 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import what registers itself: every app's `subscribers`, and the system checks."""
-        autodiscover_modules("subscribers")
+        """Import what registers itself: every app's `subscribers` and `live`, and the system checks."""
+        autodiscover_modules("subscribers", "live")
         import_module("core.api.checks")
         import_module("core.checks")

@@ -44,6 +44,8 @@ class Operation:
     many: bool = False
     paginated: bool = False
     etag: bool = False
+    headers: Sequence[dict[str, Any]] = ()
+    """Parameters in the header that only this operation knows, as `OpenApiParameter` takes them."""
     request_example: Any = None
     response_example: Any = None
     errors: Sequence[type[ApplicationError]] = ()

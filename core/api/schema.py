@@ -99,6 +99,7 @@ class OperationSchema(AutoSchema):
             parameters.append(OpenApiParameter(**IDEMPOTENCY_KEY))
         if declared is not None and declared.etag:
             parameters.append(OpenApiParameter(**(IF_MATCH if self.method in _WRITES else IF_NONE_MATCH)))
+        parameters += [OpenApiParameter(**header) for header in (declared.headers if declared else ())]
         return parameters
 
     def _is_list_view(self, serializer: Any = None) -> bool:
@@ -154,10 +155,17 @@ class OperationSchema(AutoSchema):
             headers["Location"] = {"$ref": "#/components/headers/Location"}
         answers: dict[str, Any] = {str(declared.status): {"description": declared.summary, "headers": headers}}
         if declared.status != 204:
-            answers[str(declared.status)]["content"] = {CONTENT_TYPE: self._envelope(declared)}
+            answers[str(declared.status)]["content"] = self._content(declared)
         if declared.etag and self.method == "GET":
             answers["304"] = {"description": "Not changed since the version in `If-None-Match`."}
         return answers
+
+    def _content(self, declared: Operation) -> dict[str, Any]:
+        produced = self.view.produces[0]
+        if produced == CONTENT_TYPE:
+            return {CONTENT_TYPE: self._envelope(declared)}
+        examples = {"Example": {"value": declared.response_example}}
+        return {produced: {"schema": {"type": "string"}, "examples": examples}}
 
     def _envelope(self, declared: Operation) -> dict[str, Any]:
         properties: dict[str, Any] = {"success": {"const": True}, "data": self._data(declared)}

@@ -39,6 +39,7 @@ def programs(plan: Plan) -> list[Program]:
     worker = ["worker", "--concurrency", str(plan.workers), "--loglevel", "WARNING"]
     return [
         Program("web", _web(plan), plan.environment, (plan.local_host, plan.port)),
+        Program("live", _live(plan), plan.environment, (plan.local_host, plan.live_port), grace=3),
         Program("relay", [*manage, "relay"], plan.environment),
         Program("worker", [*celery, *worker, "--without-gossip", "--without-mingle"], plan.environment, grace=30),
         Program("beat", [*manage, "beat"], plan.environment),
@@ -51,6 +52,10 @@ def _web(plan: Plan) -> list[str]:
     return _granian(
         plan, "wsgi", plan.port, plan.workers, "config.wsgi:application", "--blocking-threads", "4", "--no-ws"
     )
+
+
+def _live(plan: Plan) -> list[str]:
+    return _granian(plan, "asginl", plan.live_port, 1, "config.asgi:application")
 
 
 def _granian(plan: Plan, interface: str, port: int, workers: int, application: str, *options: str) -> list[str]:

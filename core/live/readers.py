@@ -1,0 +1,39 @@
+"""Who may read which events: each app says it for its own in `<app>/live.py`."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+from core.models import Event
+from core.permissions import Caller
+
+AUDIT: Final = "read:audit"
+
+Reader = Callable[[Caller, Sequence[Event]], Iterable[UUID]]
+
+_READERS: Final[list[tuple[str, Reader]]] = []
+
+
+def reader(family: str) -> Callable[[Reader], Reader]:
+    """Register who may read a family of events (`resource` is all of `resource.*`).
+
+    The function gets events of that family and returns the ids of those that the caller may read now.
+    """
+
+    def register(function: Reader) -> Reader:
+        _READERS.append((f"{family}.", function))
+        return function
+
+    return register
+
+
+def readable(caller: Caller, events: Sequence[Event]) -> list[Event]:
+    """Return those of `events` that `caller` may read now; a family that nobody speaks for is for auditors alone."""
+    if caller.holds(AUDIT):
+        return list(events)
+    allowed: set[UUID] = set()
+    for family, function in _READERS:
+        theirs = [event for event in events if event.type.startswith(family)]
+        if theirs:
+            allowed.update(function(caller, theirs))
+    return [event for event in events if event.id in allowed]

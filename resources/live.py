@@ -1,0 +1,19 @@
+"""Which events of resources a caller may read: those of resources that they may read at this moment."""
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from core.live.readers import reader
+from core.models import Event
+from core.permissions import Caller
+from resources.models import Resource
+
+
+@reader("resource")
+def readable_resource_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
+    """Yield the events of visible resources; one in the bin, by whoever may bring it back."""
+    subjects = {event.subject_id for event in events if event.subject_type == "resource"}
+    visible = Resource.objects.visible_to(caller).filter(id__in=subjects).values_list("id", flat=True)
+    deleted = Resource.all_objects.in_bin_of(caller).filter(id__in=subjects).values_list("id", flat=True)
+    seen = {str(number) for number in (*visible, *deleted)}
+    return (event.id for event in events if event.subject_id in seen)
