@@ -9,8 +9,8 @@ from accounts.api.roles import OneRole, Permissions, Roles
 from accounts.api.sessions import Login, Logout, LogoutAll, OneSession, Reauthenticate, RefreshToken, Sessions
 from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
-from resources.api import views as resources
 from core.api.live import EventStream
+from resources.api import views as resources
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # Events

@@ -89,6 +89,13 @@ class Stream:
             if "event" in frame:
                 return Told(frame["id"], frame["event"], frame["data"])
 
+    def rest(self) -> list[str]:
+        """Return the types of what is told until the server closes."""
+        types = []
+        while (told := self.next()) is not None:
+            types.append(told.type)
+        return types
+
     def is_silent_for(self, seconds: float) -> bool:
         """Return whether no event comes for so long."""
         assert self._connection.sock is not None

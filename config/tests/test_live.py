@@ -18,7 +18,7 @@ from core.models import Event
 from core.permissions import Caller
 from resources.models import Resource
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="module")
@@ -138,14 +138,12 @@ def test_last_event_id_resumes_without_a_gap_or_a_repetition(following: Callable
 def test_a_session_that_ends_is_silent_within_a_second(live: LiveProcess, transactional_db: None, owner: User) -> None:
     session = create_session(owner)
     with Stream(live.port, access_token_of(session)) as stream:
-        tell("user.updated", owner, actor=owner, audience=[owner.id])
-        assert stream.next() is not None
-
         ApiClient(access_token_of(session)).post("/api/v1/auth/logout", {})
         time.sleep(1)
         tell("user.updated", owner, actor=owner, audience=[owner.id])
 
-        assert stream.is_silent_for(3)
+        # Of its own end the session may hear before it is silent.
+        assert set(stream.rest()) <= {"session.revoked"}
 
 
 def test_without_a_token_it_is_refused_in_the_envelope(live: LiveProcess, transactional_db: None) -> None:
