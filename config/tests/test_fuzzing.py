@@ -1,0 +1,147 @@
+"""No input makes a 500: random requests made from the OpenAPI document, sound ones and broken ones.
+
+`FUZZ_EXAMPLES=2000 pytest config/tests/test_fuzzing.py` looks deeper than the suite does each time.
+"""
+
+import json
+import os
+from typing import Any
+
+import orjson
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+
+from config.tests.operations import Operation, Stage, operations, undone
+from config.tests.test_hostile_inputs import is_sound
+from core.api.documentation import as_json
+
+pytestmark = pytest.mark.django_db
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
+OPERATIONS = [operation for operation in operations() if not operation.path.endswith("/schema")]
+WRITES = [operation for operation in OPERATIONS if operation.method in {"POST", "PUT", "PATCH"}]
+
+fuzzed = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**64), 2**64)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(), max_size=40),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@pytest.fixture
+def stage(settings: Any) -> Stage:
+    settings.RATE_LIMIT_SCALE = 100_000
+    return Stage()
+
+
+@pytest.fixture
+def ask(stage: Stage, admin: Any) -> Any:
+    """Send one request as an administrator in a session of its own; return the answer, its effects undone."""
+
+    def ask(operation: Operation, body: bytes, **parts: Any) -> Any:
+        with undone():
+            path = parts.pop("path", None) or stage.path(operation)
+            content_type = parts.pop("content_type", "application/json")
+            return stage.client(admin).generic(operation.method, path, body, content_type, **parts)
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    schema = schemathesis.openapi.from_dict(orjson.loads(as_json()))
+    schema.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+    return schema
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_requests_made_from_the_document_are_answered(
+    ask: Any, stage: Stage, document: Any, operation: Operation
+) -> None:
+    strategy = document[operation.path][operation.method].as_strategy()
+
+    @fuzzed
+    @given(case=strategy, is_aimed=st.booleans())
+    def answered(case: Any, is_aimed: bool) -> None:
+        path = stage.path(operation) if is_aimed else case.formatted_path
+        body = case.body if isinstance(case.body, bytes) else _as_json(case.body)
+        headers = {f"HTTP_{name.upper().replace('-', '_')}": str(value) for name, value in (case.headers or {}).items()}
+        query = case.query if isinstance(case.query, dict) else {}
+
+        response = ask(operation, body, path=path, query_params=query, **headers)
+
+        assert is_sound(response), response.content
+
+    answered()
+
+
+@pytest.mark.parametrize("operation", WRITES, ids=str)
+def test_any_json_in_any_field_is_answered(ask: Any, stage: Stage, operation: Operation) -> None:
+    sound_body = stage.body(operation)
+    names = st.sampled_from(sorted(sound_body) or ["name"]) | st.text(max_size=10)
+
+    @fuzzed
+    @given(changes=st.dictionaries(names, json_values, max_size=3))
+    def answered(changes: dict[str, Any]) -> None:
+        response = ask(operation, _as_json({**sound_body, **changes}))
+
+        assert is_sound(response), response.content
+
+    answered()
+
+
+@pytest.mark.parametrize("operation", WRITES, ids=str)
+def test_any_bytes_of_any_type_are_answered(ask: Any, operation: Operation) -> None:
+    types = st.sampled_from(["application/json", "text/plain", "multipart/form-data; boundary=x"]) | st.text(
+        st.characters(min_codepoint=32, max_codepoint=126), max_size=40
+    )
+
+    @fuzzed
+    @given(body=st.binary(max_size=200), content_type=types)
+    def answered(body: bytes, content_type: str) -> None:
+        assert is_sound(ask(operation, body, content_type=content_type))
+
+    answered()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_any_parameter_and_any_header_is_answered(ask: Any, stage: Stage, operation: Operation) -> None:
+    texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+    # What a server lets through as the value of a header.
+    values = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60)
+    known = st.sampled_from(["page", "per_page", "cursor", "sort", "fields", "include", "q", "tag", "owner", "type"])
+    names = st.sampled_from(
+        ["IF_MATCH", "IF_NONE_MATCH", "IDEMPOTENCY_KEY", "ACCEPT", "COOKIE", "TRACEPARENT", "X_REQUEST_ID"]
+    )
+
+    @fuzzed
+    @given(query=st.dictionaries(known | texts, texts, max_size=4), headers=st.dictionaries(names, values, max_size=3))
+    def answered(query: dict[str, str], headers: dict[str, str]) -> None:
+        extra = {f"HTTP_{name}": value for name, value in headers.items()}
+
+        response = ask(operation, _as_json(stage.body(operation)), query_params=query, **extra)
+
+        assert is_sound(response), response.content
+
+    answered()
+
+
+def _as_json(value: Any) -> bytes:
+    """Return the value as JSON, as a client without our limits would write it."""
+    if value is None or type(value).__name__ == "NotSet":
+        return b""
+    return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
