@@ -42,7 +42,10 @@ def test_an_event_that_is_delivered_again_welcomes_nobody_twice(
     assert Message.objects.count() == 1
 
 
-def test_a_replay_of_the_log_welcomes_nobody_twice(owner: AbstractBaseUser, drain: Drain, smtp_sink: SmtpSink) -> None:
+@pytest.mark.django_db(transaction=True)  # a replay reads only what is committed
+def test_a_replay_of_the_log_welcomes_nobody_twice(
+    owner: AbstractBaseUser, drain: Drain, smtp_sink: SmtpSink, capsys: pytest.CaptureFixture[str]
+) -> None:
     confirm(owner)
     drain()
 
