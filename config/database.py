@@ -17,8 +17,8 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = env.integer(
 TRANSACTION_POOLING = env.boolean(
     "DATABASE_TRANSACTION_POOLING", False, help="DATABASE_URL leads to PgBouncer in transaction mode."
 )
-_LIKENESS = 0.45
-"""How alike names are to a search that finds no word: one wrong letter in five."""
+_LIKENESS = 0.3
+"""How alike names are to a search that finds no word: two letters that changed places in a short word."""
 
 
 def database_from_url(url: str, *, pooled: bool = TRANSACTION_POOLING) -> dict[str, Any]:

@@ -27,6 +27,7 @@ METRICS_ALLOWED_NETWORKS = METRICS_ALLOWED_NETWORKS or ["127.0.0.0/8", "::1"]
 
 _name = "localhost" if NOOK_HOST in {"0.0.0.0", "::", ""} else NOOK_HOST  # noqa: S104  # listening everywhere
 PUBLIC_URL = PUBLIC_URL or f"http://{_name}:{NOOK_PORT}"
+DEMO_DATA_ALLOWED = True
 NOOK_DEMO = env.boolean("NOOK_DEMO", True, help="Whether the first start of `manage.py up` makes demo data.")
 # A laptop has other work to do.
 WEB_PROCESSES = NOOK_WORKERS or min(CORES, 2)

@@ -19,6 +19,7 @@ LIVE_MAX_STREAMS = env.integer(
 LIVE_RETRY_MILLISECONDS = env.integer(
     "LIVE_RETRY_MILLISECONDS", 2000, help="After this long a client of the event stream comes back.", minimum=100
 )
+DEMO_DATA_ALLOWED = False
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 WEB_PROCESSES = NOOK_WORKERS or CORES

@@ -14,6 +14,7 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+DEMO_DATA_ALLOWED = True
 # Two runs beside each other on one broker do not take each other's messages.
 QUEUE_PREFIX = f"nook-test-{os.getpid()}."
 # Each test client builds the middleware anew, and would look for all static files each time.

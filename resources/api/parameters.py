@@ -15,9 +15,9 @@ ME = "me"
 class OwnerField(serializers.CharField):
     """A user's id, or `me`."""
 
-    def to_internal_value(self, data: Any) -> Any:
-        text: str = super().to_internal_value(data)
-        return ME if text == ME else serializers.UUIDField().run_validation(text)
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        return ME if text == ME else str(serializers.UUIDField().run_validation(text))
 
 
 class ShownQuery(FieldsQuery, IncludeQuery):

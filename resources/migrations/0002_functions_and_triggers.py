@@ -13,7 +13,7 @@ ALTER TEXT SEARCH CONFIGURATION nook
     WITH unaccent, simple
 """
 
-# A tsvector ends at 1 MiB; 200,000 characters of data stay well below that whatever they are.
+# A tsvector ends at 1 MiB; 200,000 characters of data stay well below that whatever they hold.
 SEARCH_VECTOR = """
 CREATE FUNCTION nook_resource_search() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -22,7 +22,7 @@ BEGIN
         setweight(to_tsvector('nook', NEW.description), 'B') ||
         setweight(to_tsvector('nook', array_to_string(NEW.tags, ' ')), 'C') ||
         setweight(
-            CASE WHEN length(NEW.data::text) > 200000
+            CASE WHEN pg_column_size(NEW.data) > 200000
                 THEN to_tsvector('nook', left(NEW.data::text, 200000))
                 ELSE jsonb_to_tsvector('nook', NEW.data, '["string", "numeric"]') END,
             'C');

@@ -1,0 +1,111 @@
+"""Loading the demo world: COPY, with the search indexes built afterwards when there is much to load."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from resources.demo.rows import COLUMNS, resource_lines
+from resources.models import Resource
+
+_SEED: Final = 20_261_121
+_LINES_AT_ONCE: Final = 2000
+REBUILD_FROM: Final = 50_000
+"""From this many rows on, dropping the indexes and building them anew is faster than keeping them."""
+
+_SESSION: Final = """
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL maintenance_work_mem = '256MB';
+SET CONSTRAINTS ALL IMMEDIATE
+"""
+_INDEXES: Final = """
+SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+WHERE indrelid IN ('resources'::regclass, 'resource_versions'::regclass) AND NOT indisunique
+"""
+_FOREIGN_KEYS: Final = """
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE conrelid IN ('resources'::regclass, 'resource_versions'::regclass) AND contype = 'f'
+"""
+_FIRST_VERSIONS: Final = """
+INSERT INTO resource_versions
+    (id, created_at, updated_at, resource_id, number, action, actor_id, snapshot, changed)
+SELECT nook_uuid7(), created_at, created_at, id, 1, 'created', owner_id,
+       jsonb_build_object('type', type, 'owner', owner_id, 'name', name, 'description', description,
+                          'status', status, 'visibility', visibility, 'data', data, 'tags', tags,
+                          'external_id', external_id, 'schema_version', schema_version),
+       '{data,description,name,owner,type,visibility}'
+FROM resources
+WHERE NOT EXISTS (SELECT 1 FROM resource_versions WHERE resource_id = resources.id)
+"""
+_SHARES: Final = """
+INSERT INTO shares (id, resource_id, user_id, access, given_by_id)
+SELECT nook_uuid7(), chosen.id, receiver.id, 1 + chosen.place %% 4, chosen.owner_id
+FROM (SELECT id, owner_id, row_number() OVER (ORDER BY id) AS place
+      FROM resources
+      WHERE visibility = 'private' AND deleted_at IS NULL AND owner_id = ANY(%(people)s)
+      ORDER BY id DESC LIMIT 500) AS chosen
+JOIN LATERAL (SELECT id FROM unnest(%(people)s::uuid[]) WITH ORDINALITY AS people (id, place)
+              WHERE people.place = 1 + chosen.place %% cardinality(%(people)s::uuid[])) AS receiver
+  ON receiver.id <> chosen.owner_id
+WHERE chosen.place %% 5 = 0
+ON CONFLICT DO NOTHING
+"""
+
+
+def load_resources(wanted: int, people: Sequence[UUID], *, progress: Callable[[int], object]) -> int:
+    """Bring the resources of `people` up to `wanted`, each with its first version, some shared; return how many.
+
+    No events are written: the log tells what happened, and none of this did.
+    """
+    present: int = Resource.all_objects.filter(owner_id__in=people).count()
+    missing = max(wanted - present, 0)
+    if missing:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_SESSION)
+            with _indexes_later(rebuild=missing >= REBUILD_FROM):
+                _copy(resource_lines(missing, people, first_number=present + 1, seed=_SEED + present), progress)
+                cursor.execute(_FIRST_VERSIONS)
+            cursor.execute(_SHARES, {"people": list(people)})
+    return missing
+
+
+def refresh_statistics() -> None:
+    """Let the planner, and index-only scans, know of the new rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        for table in ("users", "resources", "resource_versions", "shares"):
+            cursor.execute(f"VACUUM (ANALYZE) {table}")
+        cursor.execute("RESET statement_timeout")
+
+
+def _copy(lines: Iterator[str], progress: Callable[[int], object]) -> None:
+    with connection.cursor() as cursor, cursor.copy(f"COPY resources ({COLUMNS}) FROM STDIN") as copy:
+        while batch := list(islice(lines, _LINES_AT_ONCE)):
+            copy.write("".join(batch))
+            progress(len(batch))
+
+
+@contextmanager
+def _indexes_later(*, rebuild: bool) -> Iterator[None]:
+    """Drop indexes and foreign keys of the tables for the block and make them anew after it; unique ones stay."""
+    if not rebuild:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_INDEXES)
+        indexes = cursor.fetchall()
+        cursor.execute(_FOREIGN_KEYS)
+        keys = cursor.fetchall()
+        for name, _ in indexes:
+            cursor.execute(f"DROP INDEX {name}")
+        for table, name, _ in keys:
+            cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        yield
+        for _, definition in indexes:
+            cursor.execute(definition)
+        for table, name, definition in keys:
+            cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')

@@ -1,0 +1,82 @@
+"""`manage.py seed_demo`: a lively world that every reader can open, made again only up to what is missing."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+
+from accounts.models import User
+from core.models import Event
+from resources.models import Resource, ResourceVersion, Share
+
+# VACUUM runs in no transaction; what the migrations made (roles, the type) is put back before each test.
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+def seed(**options: Any) -> str:
+    out = StringIO()
+    call_command("seed_demo", stdout=out, stderr=StringIO(), **options)
+    return out.getvalue()
+
+
+def test_the_demo_world_is_one_that_its_people_can_sign_in_to_and_look_at() -> None:
+    told = seed(users=3, resources=120, password="correct-horse-battery")
+
+    assert told.startswith("5 demo users, 120 new resources in ")
+    assert "admin@example.com among them, sign in with correct-horse-battery" in told
+    login = {"email": "user1@example.com", "password": "correct-horse-battery"}
+    token = Client().post("/api/v1/auth/login", login, "application/json").json()["data"]["access_token"]
+    client = Client(headers={"Authorization": f"Bearer {token}"})
+    listed = client.get("/api/v1/resources?q=invoice&per_page=5").json()
+    assert listed["meta"]["total"] > 0
+    row = listed["data"][0]
+    version = client.get(f"/api/v1/resources/{row['id']}/versions/1").json()["data"]
+    assert version["snapshot"]["name"] == row["name"]
+    assert set(User.objects.values_list("role__name", flat=True)) == {"admin", "moderator", "user"}
+    assert Resource.all_objects.dead().count() == 1
+    assert Share.objects.live().count() == Share.objects.count() > 0
+
+
+def test_a_second_run_adds_only_what_is_missing_and_writes_no_events() -> None:
+    seed(users=2, resources=30, verbosity=0)
+
+    told = seed(users=3, resources=40)
+
+    assert told.startswith("5 demo users, 10 new resources in ")
+    assert seed(users=3, resources=40).startswith("5 demo users, 0 new resources in ")
+    assert ResourceVersion.objects.count() == Resource.all_objects.count() == 40
+    assert not Event.objects.filter(type="resource.created").exists()
+
+
+def test_a_large_load_leaves_every_index_and_foreign_key_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resources.demo.loading.REBUILD_FROM", 50)
+    before = structure()
+
+    seed(users=2, resources=60, verbosity=0)
+
+    assert structure() == before
+    assert Resource.all_objects.count() == 60
+
+
+def test_production_gets_no_demo_users(settings: Any) -> None:
+    settings.DEMO_DATA_ALLOWED = False
+
+    with pytest.raises(CommandError, match="for development only"):
+        seed()
+
+    assert User.objects.count() == 0
+
+
+def structure() -> list[tuple[str, ...]]:
+    """Return the definitions of the indexes and constraints of the tables that are loaded."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index "
+            "WHERE indrelid IN ('resources'::regclass, 'resource_versions'::regclass) "
+            "UNION ALL SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE conrelid IN ('resources'::regclass, 'resource_versions'::regclass) ORDER BY 1, 2"
+        )
+        return list(cursor.fetchall())
