@@ -1,8 +1,10 @@
 """What a database needs before the product runs on it."""
 
+import secrets
 from dataclasses import dataclass
 from typing import Final
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection, connections
@@ -39,5 +41,10 @@ def _migrate() -> None:
 
 
 def _demo() -> DemoLogin | None:
-    has_demo = get_user_model()._default_manager.filter(email=DEMO_EMAIL).exists()
-    return DemoLogin(DEMO_EMAIL, "") if has_demo else None
+    users = get_user_model()._default_manager
+    if settings.NOOK_DEMO and not users.exists():
+        say("Making demo users and resources…")
+        password = secrets.token_urlsafe(12)
+        call_command("seed_demo", password=password, verbosity=0)
+        return DemoLogin(DEMO_EMAIL, password)
+    return DemoLogin(DEMO_EMAIL, "") if users.filter(email=DEMO_EMAIL).exists() else None
