@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from core import context
+from core.gauges import GaugeCollector
 from core.metrics import exposition
 from core.redis_link import RedisUnavailable, link_to
 
@@ -69,7 +70,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse(
             "Give the metrics token, or come from a listed address.\n", status=403, content_type="text/plain"
         )
-    body, content_type = exposition()
+    body, content_type = exposition(GaugeCollector())
     return HttpResponse(body, content_type=content_type)
 
 

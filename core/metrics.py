@@ -38,7 +38,6 @@ CACHE_HITS: Final = Counter("nook_cache_hits", "Values found in the cache.", ["n
 CACHE_MISSES: Final = Counter("nook_cache_misses", "Values that had to be made.", ["namespace"])
 OUTBOUND: Final = Counter("nook_outbound_requests", "Requests to other servers.", ["outcome"])
 
-_collectors: list[Collector] = []
 _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
 
@@ -55,17 +54,15 @@ def count_request(route: str, method: str, status: int, seconds: float) -> None:
         ERRORS.labels(route, method, str(status)).inc()
 
 
-def add_collector(collector: Collector) -> None:
-    """Have `/metrics` ask `collector` too: for what is looked up when asked, not counted as it happens."""
-    _collectors.append(collector)
+def exposition(*looked_up: Collector) -> tuple[bytes, str]:
+    """Return what every process of this server counted, and what is `looked_up`, in Prometheus' text format.
 
-
-def exposition() -> tuple[bytes, str]:
-    """Return the metrics of every process of this server in Prometheus' text format, and its media type."""
+    The second value is the format's media type.
+    """
     _forget_dead_processes()
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
-    for collector in _collectors:
+    for collector in looked_up:
         registry.register(collector)
     return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 

@@ -1,0 +1,50 @@
+"""What is wrong with a running installation, and what to do about it: the checks behind `manage.py doctor`."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from core.doctor import database, machine, stores, work
+from core.doctor.findings import Finding, bad
+
+__all__ = ["CHECKS", "Finding", "examine"]
+
+CHECKS: Final[tuple[Callable[[], Finding], ...]] = (
+    database.reachable,
+    database.migrations,
+    database.sessions,
+    database.stuck_sessions,
+    database.broken_indexes,
+    database.foreign_keys_without_index,
+    database.scanned_tables,
+    database.slow_queries,
+    database.buffer_hits,
+    database.bloat,
+    database.transaction_ids,
+    stores.cache,
+    stores.state,
+    stores.cache_hits,
+    stores.broker,
+    stores.files,
+    stores.breakers,
+    work.outbox,
+    work.dead_letters,
+    work.schedules,
+    work.audit_seal,
+    work.partitions,
+    machine.clock,
+    machine.disk,
+    machine.memory,
+)
+
+
+def examine() -> Iterator[Finding]:
+    """Yield what each check found; a check that cannot look is a finding too."""
+    for check in CHECKS:
+        try:
+            yield check()
+        except (DatabaseError, InterfaceError) as error:
+            connection.close()
+            subject = check.__name__.replace("_", " ")
+            yield bad(subject, f"cannot look: {str(error).splitlines()[0]}", "Make the database reachable first.")

@@ -1,0 +1,145 @@
+"""How PostgreSQL is."""
+
+import time
+from typing import Any, Final
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from core.doctor.findings import Finding, bad, good, worth_a_look
+
+_OLDEST_VERSION: Final = 140000
+_SHOWN: Final = 5
+
+
+def reachable() -> Finding:
+    """Look whether the server answers, how fast, and whether it is new enough."""
+    started = time.perf_counter()
+    ((version,),) = _rows("SELECT current_setting('server_version_num')::int")
+    milliseconds = (time.perf_counter() - started) * 1000
+    name = f"PostgreSQL {version // 10000}.{version % 10000}, answers in {milliseconds:.1f} ms"
+    if version < _OLDEST_VERSION:
+        return bad("database", name, "Upgrade to PostgreSQL 14 or later.")
+    if milliseconds > 100:
+        return worth_a_look("database", name, "Look for load or a long way between here and the server.")
+    return good("database", name)
+
+
+def migrations() -> Finding:
+    """Look whether every migration is applied."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan[:_SHOWN])
+        return bad("migrations", f"{len(plan)} not applied: {names}", "Run manage.py migrate.")
+    return good("migrations", "all applied")
+
+
+def sessions() -> Finding:
+    """Look how near the server is to its limit of sessions."""
+    ((used, limit),) = _rows("SELECT count(*), current_setting('max_connections')::int FROM pg_stat_activity")
+    found = f"{used} of {limit} sessions"
+    if used > limit * 0.8:
+        advice = "Put PgBouncer in front, or run fewer processes and threads."
+        return (bad if used > limit * 0.95 else worth_a_look)("sessions", found, advice)
+    return good("sessions", found)
+
+
+def stuck_sessions() -> Finding:
+    """Look for sessions that hold a transaction open and do nothing, or run one statement for minutes."""
+    rows = _rows(
+        "SELECT pid, state, extract(epoch FROM clock_timestamp() - state_change)::int FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        " AND state IN ('active', 'idle in transaction') AND clock_timestamp() - state_change > interval '1 minute'"
+    )
+    if rows:
+        found = ", ".join(f"{pid} {state} for {seconds} s" for pid, state, seconds in rows[:_SHOWN])
+        return bad("stuck sessions", found, "See pg_stat_activity; SELECT pg_terminate_backend(pid) ends one.")
+    return good("stuck sessions", "none")
+
+
+def broken_indexes() -> Finding:
+    """Look for indexes that a failed CREATE INDEX CONCURRENTLY left behind."""
+    names = [name for (name,) in _rows("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")]
+    if names:
+        return bad("indexes", f"not valid: {', '.join(names)}", "DROP INDEX CONCURRENTLY each, then create it again.")
+    return good("indexes", "all valid")
+
+
+def foreign_keys_without_index() -> Finding:
+    """Look for foreign keys whose row cannot be found by an index: deleting the other side scans the table."""
+    rows = _rows(
+        "SELECT conrelid::regclass::text, attname FROM pg_constraint"
+        " JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]"
+        " WHERE contype = 'f' AND connamespace = 'public'::regnamespace AND conparentid = 0"
+        " AND NOT EXISTS (SELECT 1 FROM pg_index WHERE indrelid = conrelid AND indkey[0] = conkey[1])"
+        " AND (SELECT reltuples FROM pg_class WHERE oid = conrelid) > 10000 ORDER BY 1, 2"
+    )
+    if rows:
+        found = ", ".join(f"{table}.{column}" for table, column in rows[:_SHOWN])
+        return worth_a_look("foreign keys", f"no index on {found}", "CREATE INDEX CONCURRENTLY, by a migration.")
+    return good("foreign keys", "every one on a large table has an index")
+
+
+def scanned_tables() -> Finding:
+    """Look for large tables that are read from end to end again and again."""
+    rows = _rows(
+        "SELECT relname, seq_scan, n_live_tup FROM pg_stat_user_tables"
+        " WHERE n_live_tup > 50000 AND seq_scan > 1000 AND seq_scan > idx_scan / 10 ORDER BY seq_tup_read DESC"
+    )
+    if rows:
+        found = ", ".join(f"{table} ({scans} times, {size} rows)" for table, scans, size in rows[:_SHOWN])
+        return worth_a_look("table scans", found, "EXPLAIN the queries on it; an index is missing or not used.")
+    return good("table scans", "no large table is scanned often")
+
+
+def slow_queries() -> Finding:
+    """Look which statements take long on average, where pg_stat_statements is there to tell."""
+    if not _rows("SELECT 1 FROM pg_extension WHERE extname = 'pg_stat_statements'"):
+        return good("slow queries", "not measured; CREATE EXTENSION pg_stat_statements would")
+    rows = _rows(
+        "SELECT round(mean_exec_time)::int, calls, left(regexp_replace(query, '\\s+', ' ', 'g'), 80)"
+        " FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid AND datname = current_database()"
+        " WHERE mean_exec_time > 100 AND calls > 20 ORDER BY total_exec_time DESC LIMIT 5"
+    )
+    if rows:
+        found = "; ".join(f"{mean} ms on average, {calls} times: {query}" for mean, calls, query in rows)
+        return worth_a_look("slow queries", found, "EXPLAIN (ANALYZE, BUFFERS) them.")
+    return good("slow queries", "no frequent statement takes more than 100 ms")
+
+
+def buffer_hits() -> Finding:
+    """Look whether the working set fits into PostgreSQL's memory."""
+    ((hit, read),) = _rows("SELECT blks_hit, blks_read FROM pg_stat_database WHERE datname = current_database()")
+    share = hit / (hit + read) if hit + read else 1.0
+    found = f"{share:.1%} of the blocks were in memory"
+    if read > 100_000 and share < 0.9:
+        return worth_a_look("buffer hits", found, "Raise shared_buffers towards a quarter of the memory.")
+    return good("buffer hits", found)
+
+
+def bloat() -> Finding:
+    """Look for tables that vacuum does not keep up with."""
+    rows = _rows(
+        "SELECT relname, n_dead_tup FROM pg_stat_user_tables"
+        " WHERE n_dead_tup > 100000 AND n_dead_tup > n_live_tup * 0.2 ORDER BY n_dead_tup DESC"
+    )
+    if rows:
+        found = ", ".join(f"{table} ({dead} dead rows)" for table, dead in rows[:_SHOWN])
+        return worth_a_look("vacuum", found, "VACUUM (ANALYZE) them; look for old open transactions.")
+    return good("vacuum", "keeps up")
+
+
+def transaction_ids() -> Finding:
+    """Look how far the oldest row is from transaction id wraparound."""
+    ((age,),) = _rows("SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()")
+    found = f"the oldest is {age:,} transactions old"
+    if age > 1_000_000_000:
+        return bad("transaction ids", found, "VACUUM (FREEZE) the database before it stops taking writes.")
+    return good("transaction ids", found)
+
+
+def _rows(statement: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall())

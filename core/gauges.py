@@ -1,0 +1,73 @@
+"""What `/metrics` looks up when it is asked: background work, the database's sessions, breakers."""
+
+from collections.abc import Iterable
+
+from django.db import DatabaseError, InterfaceError, connection
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from core.breaker import states
+from core.queue import lag
+
+_BREAKER_VALUES = {"closed": 0, "half-open": 1, "open": 2}
+_SESSIONS = """
+SELECT coalesce(state, 'background'), count(*) FROM pg_stat_activity WHERE datname = current_database() GROUP BY 1
+"""
+_LATEST_RUNS = """
+SELECT DISTINCT ON (name) name, extract(epoch FROM clock_timestamp() - due_at), (outcome = 'failed')::int
+FROM schedule_runs ORDER BY name, due_at DESC
+"""
+
+
+class GaugeCollector(Collector):
+    """Asks PostgreSQL and Redis once a scrape; without the database it says just that."""
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        yield self._breakers()
+        try:
+            gauges = [*self._work(), self._sessions(), *self._schedules()]
+        except (DatabaseError, InterfaceError):
+            connection.close()
+            gauges = []
+        yield _gauge("nook_database_up", "Whether PostgreSQL answers.", int(bool(gauges)))
+        yield from gauges
+
+    def _work(self) -> Iterable[Metric]:
+        work = lag()
+        yield _gauge("nook_outbox_lag_seconds", "How long the oldest due row has waited.", work["outbox_lag_seconds"])
+        yield _gauge("nook_outbox_rows", "Rows of the outbox.", work["outbox_rows"])
+        yield _gauge("nook_outbox_running", "Rows that a worker holds.", work["outbox_running"])
+        yield _gauge("nook_dead_letters", "Tasks that were given up.", work["dead_letters"])
+        yield _gauges("nook_queue_depth", "Rows of the outbox by queue.", "queue", work["queue_depth"])
+
+    def _sessions(self) -> Metric:
+        with connection.cursor() as cursor:
+            cursor.execute(_SESSIONS)
+            return _gauges("nook_database_sessions", "Sessions of our database.", "state", dict(cursor.fetchall()))
+
+    def _schedules(self) -> Iterable[Metric]:
+        with connection.cursor() as cursor:
+            cursor.execute(_LATEST_RUNS)
+            rows = cursor.fetchall()
+        ages = {name: float(age) for name, age, _ in rows}
+        failed = {name: has_failed for name, _, has_failed in rows}
+        yield _gauges("nook_schedule_age_seconds", "Since the latest run was due.", "name", ages)
+        yield _gauges("nook_schedule_failed", "Whether the latest run failed.", "name", failed)
+
+    def _breakers(self) -> Metric:
+        values = {name: _BREAKER_VALUES[state] for name, state in states().items()}
+        return _gauges("nook_breaker_state", "0 closed, 1 half-open, 2 open.", "name", values)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _gauges(name: str, text: str, label: str, values: dict[str, float] | dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
