@@ -1,0 +1,209 @@
+"""Who may do what: one table over every operation of the API. A new operation without a row fails here.
+
+The columns are the status that each person gets. Target is the user whom the path and the resource are about,
+stranger is a user who has nothing to do with them.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from accounts.models import Session, User
+from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user
+from accounts.tokens import AccessToken
+from config.tests.cast import ApiClient
+from config.tests.operations import Operation, Stage, operations, undone
+from core.api.access import Access
+from core.api.routes import api_routes
+from core.models import Event, OutboxRow
+from notifications.models import Message
+from resources.models import Resource
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ("anonymous", "target", "stranger", "moderator", "admin")
+
+MATRIX: dict[str, tuple[int, int, int, int, int]] = {
+    # The API itself
+    "GET /api": (200, 200, 200, 200, 200),
+    "GET /api/v1/schema": (200, 200, 200, 200, 200),
+    "GET /api/v1/events/stream": (401, 200, 200, 200, 200),
+    # Becoming a user, signing in and out: open, or about oneself
+    "POST /api/v1/auth/register": (201, 201, 201, 201, 201),
+    "POST /api/v1/auth/verify-email": (400, 400, 400, 400, 400),
+    "POST /api/v1/auth/resend-verification": (202, 202, 202, 202, 202),
+    "POST /api/v1/auth/login": (200, 200, 200, 200, 200),
+    "POST /api/v1/auth/refresh-token": (401, 401, 401, 401, 401),
+    "POST /api/v1/auth/logout": (401, 204, 204, 204, 204),
+    "POST /api/v1/auth/logout-all": (401, 204, 204, 204, 204),
+    "POST /api/v1/auth/reauthenticate": (401, 200, 200, 200, 200),
+    "GET /api/v1/auth/sessions": (401, 200, 200, 200, 200),
+    "DELETE /api/v1/auth/sessions/{session_id}": (401, 204, 404, 404, 404),
+    "POST /api/v1/auth/forgot-password": (202, 202, 202, 202, 202),
+    "POST /api/v1/auth/reset-password": (400, 400, 400, 400, 400),
+    "POST /api/v1/auth/change-password": (401, 200, 200, 200, 200),
+    "POST /api/v1/auth/change-email": (401, 202, 202, 202, 202),
+    # Users
+    "GET /api/v1/users": (401, 403, 403, 200, 200),
+    "POST /api/v1/users": (401, 403, 403, 201, 201),
+    "GET /api/v1/users/me": (401, 200, 200, 200, 200),
+    "GET /api/v1/users/{user_id}": (401, 200, 200, 200, 200),
+    "PUT /api/v1/users/{user_id}": (401, 200, 403, 200, 200),
+    "PATCH /api/v1/users/{user_id}": (401, 200, 403, 200, 200),
+    "DELETE /api/v1/users/{user_id}": (401, 403, 403, 403, 204),
+    "POST /api/v1/users/{user_id}/restore": (401, 403, 403, 403, 404),
+    # Roles
+    "GET /api/v1/roles": (401, 403, 403, 200, 200),
+    "POST /api/v1/roles": (401, 403, 403, 403, 201),
+    "GET /api/v1/roles/{role_id}": (401, 403, 403, 200, 200),
+    "PUT /api/v1/roles/{role_id}": (401, 403, 403, 403, 200),
+    "PATCH /api/v1/roles/{role_id}": (401, 403, 403, 403, 200),
+    "DELETE /api/v1/roles/{role_id}": (401, 403, 403, 403, 204),
+    "GET /api/v1/permissions": (401, 200, 200, 200, 200),
+    # Oneself
+    "GET /api/v1/profile": (401, 200, 200, 200, 200),
+    "PUT /api/v1/profile": (401, 200, 200, 200, 200),
+    "PATCH /api/v1/profile": (401, 200, 200, 200, 200),
+    # Resources: the target's is private, so a stranger does not learn that it is there
+    "GET /api/v1/resources": (200, 200, 200, 200, 200),
+    "POST /api/v1/resources": (401, 201, 201, 201, 201),
+    "GET /api/v1/resources/trash": (401, 200, 200, 200, 200),
+    "GET /api/v1/resources/{resource_id}": (404, 200, 404, 200, 200),
+    "PUT /api/v1/resources/{resource_id}": (401, 200, 404, 200, 200),
+    "PATCH /api/v1/resources/{resource_id}": (401, 200, 404, 200, 200),
+    "DELETE /api/v1/resources/{resource_id}": (401, 204, 404, 403, 204),
+    "POST /api/v1/resources/{resource_id}/restore": (401, 404, 404, 404, 404),
+    "GET /api/v1/resources/{resource_id}/versions": (404, 200, 404, 200, 200),
+    "GET /api/v1/resources/{resource_id}/versions/{number}": (404, 200, 404, 200, 200),
+}
+# These are there for people whose token serves no longer, so they never look at one.
+BLIND_TO_TOKENS = frozenset(
+    {
+        "POST /api/v1/auth/register",
+        "POST /api/v1/auth/verify-email",
+        "POST /api/v1/auth/resend-verification",
+        "POST /api/v1/auth/login",
+        "POST /api/v1/auth/refresh-token",
+        "POST /api/v1/auth/forgot-password",
+        "POST /api/v1/auth/reset-password",
+    }
+)
+
+
+@pytest.fixture
+def stage(settings: Any) -> Stage:
+    settings.RATE_LIMIT_SCALE = 1000
+    return Stage()
+
+
+def call(client: ApiClient, stage: Stage, operation: Operation) -> Any:
+    body = orjson.dumps(stage.body(operation))
+    return client.generic(operation.method, stage.path(operation), body, "application/json")
+
+
+def state() -> list[Any]:
+    """Return all that a request may change or set off."""
+    return [
+        list(User.objects.order_by("pk").values()),
+        list(Session.objects.order_by("pk").values("pk", "revoked_at")),
+        list(Resource.all_objects.order_by("pk").values()),
+        *(model.objects.count() for model in (Event, OutboxRow, Message)),
+    ]
+
+
+def test_every_operation_has_a_row() -> None:
+    assert {str(operation) for operation in operations()} == MATRIX.keys()
+
+
+@pytest.mark.parametrize("operation", operations(), ids=str)
+def test_each_person_gets_what_the_table_says(
+    stage: Stage, stranger: User, moderator: User, admin: User, operation: Operation
+) -> None:
+    people: list[User | None] = [None, stage.target, stranger, moderator, admin]
+    statuses = []
+
+    for person in people:
+        client = ApiClient() if person is None else stage.client(person)
+        before = state()
+        with undone():
+            response = call(client, stage, operation)
+            statuses.append(response.status_code)
+            # A refusal leaves everything as it was, and sets nothing off.
+            assert response.status_code < 400 or state() == before
+
+    assert dict(zip(PEOPLE, statuses, strict=True)) == dict(zip(PEOPLE, MATRIX[str(operation)], strict=True))
+
+
+@pytest.mark.parametrize("operation", operations(), ids=str)
+def test_whoever_s_session_is_over_gets_nothing(stage: Stage, operation: Operation) -> None:
+    refusals = {}
+
+    for name, token in dead_tokens().items():
+        before = state()
+        with undone():
+            response = call(ApiClient(token), stage, operation)
+            refusals[name] = response.status_code
+            assert response.status_code < 400 or state() == before
+
+    anonymous = MATRIX[str(operation)][0]
+    expected = anonymous if str(operation) in BLIND_TO_TOKENS else 401
+    assert refusals == dict.fromkeys(refusals, expected)
+
+
+def dead_tokens() -> dict[str, str]:
+    """Return access tokens that serve no longer, by the reason."""
+    return {
+        "disabled": access_token_of(create_session(create_user("admin", is_active=False))),
+        "deleted": access_token_of(create_session(create_user("admin", deleted_at=datetime.now(UTC)))),
+        "revoked": access_token_of(_revoked_session()),
+        "expired": _expired_token(),
+        "forged": access_token_of(create_session(create_user("admin")))[:-8] + "AAAAAAAA",
+    }
+
+
+def _revoked_session() -> Session:
+    session = create_session(create_user("admin"))
+    session.revoked_at = datetime.now(UTC)
+    session.save(update_fields=["revoked_at"])
+    return session
+
+
+def _expired_token() -> str:
+    session = create_session(create_user("admin"))
+    token = AccessToken.of(session, session.user, authenticated_at=session.authenticated_at)
+    token.set_exp(lifetime=-timedelta(seconds=1))
+    return str(token)
+
+
+def test_operations_that_are_open_to_anyone_are_these() -> None:
+    opened = {
+        f"{method} {route.path}"
+        for route in api_routes()
+        if route.view is not None and hasattr(route.view, "access")
+        for method, access in route.view.access.items()
+        if access is Access.PUBLIC
+    }
+
+    assert (
+        opened
+        == {
+            "GET /api",
+            "GET /api/v1/schema",
+            "GET /api/v1/resources",
+            "GET /api/v1/resources/<uuid:resource_id>",
+            "GET /api/v1/resources/<uuid:resource_id>/versions",
+            "GET /api/v1/resources/<uuid:resource_id>/versions/<int:number>",
+        }
+        | BLIND_TO_TOKENS
+    )
+
+
+def test_who_has_not_confirmed_their_address_gets_no_token(anonymous: ApiClient, db: None) -> None:
+    create_user(email="new@example.com", email_verified=False)
+
+    response = anonymous.post("/api/v1/auth/login", {"email": "new@example.com", "password": PASSWORD})
+
+    assert response.status_code == 403
+    assert response.json()["error"]["code"] == "EMAIL_NOT_VERIFIED"
