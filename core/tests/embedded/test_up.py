@@ -1,9 +1,13 @@
 """`manage.py up`: the newcomer's one command, as a newcomer runs it."""
 
+import json
 import os
+import re
 import signal
 import socket
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,6 +43,28 @@ def test_it_says_where_everything_is(up: Up) -> None:
     assert f"API       http://127.0.0.1:{up.port}/api/v1\r\n" in up.output
     assert f"Live      http://127.0.0.1:{up.port + 1}/api/v1/events/stream\r\n" in up.output
     assert f"Data      {up.folder}\r\n" in up.output
+
+
+def test_the_first_start_prints_the_password_of_the_demo_admin(up: Up) -> None:
+    password = re.search(r"Sign in   admin@example\.com  password: (\S+)  \(shown this once\)", up.output)
+
+    assert password is not None
+    assert sign_in(up.port, "admin@example.com", password[1]) == 200
+    assert sign_in(up.port, "admin@example.com", "another-password") == 401
+
+
+def sign_in(port: int, email: str, password: str) -> int:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/auth/login",
+        json.dumps({"email": email, "password": password}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # our own address
+            return int(answer.status)
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        return refusal.code
 
 
 def test_commands_reach_the_running_database(up: Up) -> None:
