@@ -7,6 +7,7 @@ from django.conf import settings
 from kombu.entity import Exchange, Queue
 
 from core.queue import QUEUES
+from core.relay import DEAD
 
 
 def celery_url(url: str) -> str:
@@ -27,8 +28,8 @@ def _queues(prefix: str, *, rabbitmq: bool) -> list[Queue]:
         arguments = {
             "x-queue-type": "quorum",
             "x-delivery-limit": 5,
-            "x-dead-letter-exchange": f"{prefix}dead",
-            "x-dead-letter-routing-key": "dead",
+            "x-dead-letter-exchange": f"{prefix}{DEAD}",
+            "x-dead-letter-routing-key": f"{prefix}{DEAD}",
         }
     return [
         Queue(prefix + name, exchange, routing_key=prefix + name, durable=True, queue_arguments=arguments)
@@ -73,7 +74,9 @@ task_reject_on_worker_lost = True
 task_time_limit = settings.TASK_TIME_LIMIT_SECONDS
 task_soft_time_limit = settings.TASK_TIME_LIMIT_SECONDS - 15
 worker_prefetch_multiplier = 1
+worker_consumer = "config.consumer:Consumer"
 worker_detect_quorum_queues = True
+worker_disable_prefetch = not _rabbitmq
 worker_soft_shutdown_timeout = 20.0
 worker_enable_soft_shutdown_on_idle = False
 worker_hijack_root_logger = False

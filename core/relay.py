@@ -19,6 +19,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from kombu.connection import Connection
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError
 from kombu.messaging import Producer
 from redis.exceptions import RedisError
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 OUTAGES: Final = (DatabaseError, InterfaceError, OSError, KombuError, AMQPError, RedisError)
 BATCH: Final = 200
+DEAD: Final = "dead"
+"""The queue (and exchange) to which RabbitMQ moves what it has delivered too often."""
+DEAD_MESSAGES_KEPT: Final = timedelta(days=7)
+CONFIRM_SECONDS: Final = 10
 POLL_SECONDS: Final = 1.0
 MOST_PATIENCE_SECONDS: Final = 5.0
 LOST_FOR_CERTAIN: Final = timedelta(minutes=10)
@@ -38,7 +43,7 @@ LOST_FOR_CERTAIN: Final = timedelta(minutes=10)
 # the worker is dead.
 _CLAIM = """
 UPDATE outbox SET
-    due_at = clock_timestamp() + %(resend_after)s,
+    due_at = clock_timestamp() + %(resend_after)s * least(power(2, sends), 12),
     dispatched_at = clock_timestamp(),
     sends = sends + 1,
     leased_by = NULL
@@ -99,6 +104,7 @@ class Relay:
         connection.close()
 
     def _relay_while_it_works(self, broker: Connection) -> None:
+        declare_dead_queue(broker)
         while not self._stopped:
             self.sent += relay_due_rows(broker)
             self._failures = 0
@@ -153,6 +159,26 @@ def queue_depth(broker: Connection, queue: str) -> int:
     return int(declared.message_count)
 
 
+def declare_dead_queue(broker: Connection) -> None:
+    """Give RabbitMQ a place for messages that it has delivered too often, for operators to look at.
+
+    Nobody has to work it off: such a message is but the number of an outbox row, and the row is sent again.
+    """
+    if broker.transport.driver_type != "amqp":
+        return
+    name = queue_name(DEAD)
+    queue = Queue(
+        name,
+        Exchange(name, type="direct", durable=True),
+        routing_key=name,
+        durable=True,
+        queue_arguments={"x-queue-type": "quorum"},
+        message_ttl=DEAD_MESSAGES_KEPT.total_seconds(),
+    )
+    with broker.channel() as channel:
+        queue(channel).declare()
+
+
 def _busy_queues(broker: Connection) -> list[str]:
     waiting = (
         OutboxRow.objects.filter(dispatched_at__isnull=False, leased_by__isnull=True)
@@ -201,6 +227,7 @@ def _publish(producer: Producer, parcel: Parcel) -> None:
         headers={"request_id": parcel.request_id, "traceparent": parcel.traceparent},
         producer=producer,
         retry=False,
+        confirm_timeout=CONFIRM_SECONDS,
     )
 
 

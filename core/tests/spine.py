@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 import pytest_django
 from celery import Celery, current_app
-from django.conf import settings
 from django.db import connection
 from kombu.connection import Connection
 
@@ -29,9 +28,10 @@ def celery_app() -> Celery:
 def broker(celery_app: Celery) -> Iterator[Connection]:
     """A connection to the real broker; this run's queues are removed at the end."""
     with celery_app.connection_for_write() as broker:
+        relay.declare_dead_queue(broker)
         yield broker
-        for queue in QUEUES:
-            celery_app.amqp.queues[settings.QUEUE_PREFIX + queue](broker.default_channel).delete()
+        for queue in (*QUEUES, relay.DEAD):
+            broker.default_channel.queue_delete(relay.queue_name(queue))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def consume(broker: Connection, celery_app: Celery) -> int:
     ran = 0
     with broker.channel() as channel:
         for name in QUEUES:
-            queue = celery_app.amqp.queues[settings.QUEUE_PREFIX + name](channel)
+            queue = celery_app.amqp.queues[relay.queue_name(name)](channel)
             queue.declare()
             while message := queue.get(accept=["json"]):
                 (outbox_id,), kwargs, _ = message.decode()

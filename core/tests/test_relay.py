@@ -164,6 +164,26 @@ def test_the_lag_is_what_waits_and_how_long(db: None, broker: Connection) -> Non
     }
 
 
+def test_a_message_that_rabbitmq_gives_up_is_kept_for_operators_and_its_row_is_sent_again(
+    db: None, broker: Connection, celery_app: Celery
+) -> None:
+    if broker.transport.driver_type != "amqp":
+        pytest.skip("only RabbitMQ counts deliveries")
+    queue.enqueue(DO, number=1)
+    relay.relay_due_rows(broker)
+    with broker.channel() as channel:
+        while message := celery_app.amqp.queues[relay.queue_name("default")](channel).get():
+            message.requeue()
+        while not channel.queue_declare(relay.queue_name(relay.DEAD), passive=True).message_count:
+            time.sleep(0.05)
+
+    wait_out_the_resend_time()
+    assert relay.relay_due_rows(broker) == 1
+
+    assert consume(broker, celery_app) == 1
+    assert DONE == [1]
+
+
 def wipe(broker: Connection) -> None:
     """Be a broker whose disk was lost: no queue, no message."""
     for name in queue.QUEUES:
