@@ -41,7 +41,7 @@ class Day:
 
     date: date
     count: int
-    height: int
+    share: float
 
 
 def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _sign_ups() -> list[Day]:
     counts = dict(rows)
     most = max(counts.values(), default=0) or 1
     dates = [first + timedelta(days=number) for number in range(_DAYS)]
-    return [Day(day, counts.get(day, 0), round(100 * counts.get(day, 0) / most)) for day in dates]
+    return [Day(day, counts.get(day, 0), counts.get(day, 0) / most) for day in dates]
 
 
 def _resources() -> Card:

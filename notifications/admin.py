@@ -88,7 +88,7 @@ class AttemptInline(TabularInline):  # type: ignore[misc]  # unfold has no types
 class MessageAdmin(ReadOnlyModelAdmin):
     """Messages; the text is for the role `admin` alone."""
 
-    list_display = ("created_at", "kind_title", "address", "state_label", "attempt_count", "next_try_at", "sent_at")
+    list_display = ("kind_title", "address", "state_label", "attempt_count", "created_at", "next_try_at", "sent_at")
     list_filter = (StateFilter, KindFilter)
     search_fields = ("=address", "=message_id", "=id")
     search_help_text = "A whole address, Message-ID or id"

@@ -28,11 +28,13 @@ def render(message: Message) -> Outgoing:
             address=message.address,
             # One line whatever the variables hold: a subject with a line break would start a new header.
             subject=" ".join(subject.split()),
-            text=_fill(f"emails/{message.kind}.txt", variables, autoescape=False).strip() + "\n",
+            text=_fill(f"emails/{message.kind}.txt", variables, autoescape=False),
             html=_fill(f"emails/{message.kind}.html", variables, autoescape=True),
         )
 
 
 def _fill(name: str, variables: dict[str, Any], *, autoescape: bool) -> str:
     template: Any = get_template(name)
-    return str(template.template.render(Context({**variables, "template": name}, autoescape=autoescape)))
+    rendered: str = template.template.render(Context(variables, autoescape=autoescape))
+    # A template's result is marked as safe HTML; stripping drops the mark, so that a page showing it escapes it.
+    return f"{rendered.strip()}\n"

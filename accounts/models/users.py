@@ -108,6 +108,10 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
     def __str__(self) -> str:
         return self.email
 
+    def get_full_name(self) -> str:
+        """Return the name, under which Django's admin greets people."""
+        return self.name
+
     @property
     def role_name(self) -> str:
         return self.role.name

@@ -10,6 +10,8 @@ from config import env
 SITE_NAME = env.text("SITE_NAME", "Nook Link", help="What this product calls itself in mails, pages and the admin.")
 ENVIRONMENT_NAME = env.text("ENVIRONMENT_NAME", "", help="A label in the admin: Production, Staging, …")
 
+FORMAT_MODULE_PATH = ["config.formats"]
+
 # The cookie says which of our sessions it is, and nothing else decides: that one is read on every page. So there
 # is no second table of sessions, and none to clean up.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
