@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 from accounts.identity import forget_session
 from accounts.models import Session, SingleUseToken, User
 from accounts.models.users import normalised_email
-from accounts.services.mails import origin, tell, tell_with_link
+from accounts.services.mails import origin, tell, tell_sparingly, tell_with_link
 from accounts.services.registration import verify_email
 from accounts.services.sessions import require_recent_sign_in
 from accounts.services.single_use_tokens import CHANGE_EMAIL, RESET_PASSWORD, VERIFY_EMAIL, find_token, redeem_token
@@ -28,7 +28,7 @@ def request_email_change(*, actor: Caller, email: str) -> None:
     if owner is None:
         tell_with_link(user, "account.email_change", purpose=CHANGE_EMAIL, email=address)
     elif owner.pk != user.pk:
-        tell(owner, "account.email_taken")
+        tell_sparingly(owner, "account.email_taken")
 
 
 def confirm_address(*, token: str) -> User:

@@ -24,17 +24,27 @@ def tell(user: User, kind: str, *, address: str = "", **variables: str) -> None:
     )
 
 
+def tell_sparingly(user: User, kind: str) -> None:
+    """Send what strangers can cause, unless the address has had too many such messages lately."""
+    if _may_be_written_to(user.email):
+        tell(user, kind)
+
+
 def tell_with_link(user: User, kind: str, *, purpose: str, email: str = "", lifetime: timedelta | None = None) -> None:
     """Send the locked user a link with a new secret, unless the address has had too many lately.
 
     Beyond the limit nothing is issued either, so the links already sent keep serving.
     """
     address = email or user.email
-    if not take("mail", salted_hmac("accounts.mails", address).hexdigest()).allowed:
+    if not _may_be_written_to(address):
         return
     secret = issue_token(user=user, purpose=purpose, email=address, lifetime=lifetime)
     valid_for = words(lifetime or LIFETIMES[purpose])
     tell(user, kind, address=address, link=link_to(purpose, secret), valid_for=valid_for)
+
+
+def _may_be_written_to(address: str) -> bool:
+    return take("mail", salted_hmac("accounts.mails", address).hexdigest()).allowed
 
 
 def origin() -> dict[str, str]:

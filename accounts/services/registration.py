@@ -11,7 +11,7 @@ from accounts.hashing import make_password
 from accounts.models import User
 from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
-from accounts.services.mails import tell, tell_with_link
+from accounts.services.mails import tell_sparingly, tell_with_link
 from accounts.services.single_use_tokens import VERIFY_EMAIL, find_token, redeem_token
 from core.events import publish
 from core.permissions import Caller
@@ -86,4 +86,4 @@ def _tell_owner_of(address: str) -> None:
     if settings.EMAIL_VERIFICATION_REQUIRED and not user.email_verified:
         tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
     else:
-        tell(user, "account.email_taken")
+        tell_sparingly(user, "account.email_taken")

@@ -7,6 +7,7 @@ from core.logging import logging_settings
 
 SECRET_KEY = "a-key-for-tests-only-0123456789abcdef0123456789abcdef"  # noqa: S105  # not a secret
 ENCRYPTION_KEYS = "test:" + "dGVzdC1vbmx5LWtleS0wMTIzNDU2Nzg5YWJjZGVmMDE="  # as above
+PUBLIC_URL = "https://nook.example"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 JWT_KEYS = "test:" + "dGVz" * 10 + "dGU="
 PASSWORD_HASHERS = [
