@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from accounts.models import Session, User
-from core.models import DeadLetter, Event, OutboxRow
+from core.models import DeadLetter, Event, OutboxRow, ScheduleRun
 from notifications.models import FAILED, OPEN_STATES, Message
 from resources.models import Resource
 
@@ -58,6 +58,7 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
     if user.is_superuser:
         cards += _operations()
         context["queues"] = _queues()
+        context["schedule_runs"] = list(ScheduleRun.objects.order_by("name", "-due_at").distinct("name"))
     if user.has_perm("core.view_event"):
         context["latest_events"] = list(Event.objects.order_by("-seq")[:8])
     return {**context, "cards": cards, "now": timezone.now()}

@@ -1,0 +1,200 @@
+"""Every page of the admin, as those who may open it and as those who may not, with few rows and with many."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import count
+from typing import Any, Final
+
+import pytest
+from django.contrib import admin as site
+from django.db import connection, models, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Role, Session, User
+from accounts.tests.factories import create_session, create_user
+from core.events import publish
+from core.models import DeadLetter, Event, OutboxRow, ScheduleRun
+from core.permissions import SYSTEM
+from core.queue import enqueue
+from notifications import services
+from notifications.models import Message
+from resources.models import Resource, ResourceType
+from resources.tests.factories import create_resource
+
+BrowserOf = Callable[[User], Client]
+MANY: Final = 30
+
+_numbers = count(1)
+
+
+def make_event() -> Event:
+    with transaction.atomic():
+        return publish("role.updated", subject=Role.objects.get(name="user"), actor=SYSTEM)
+
+
+def make_dead_letter() -> DeadLetter:
+    now = timezone.now()
+    return DeadLetter.objects.create(
+        outbox_id=next(_numbers),
+        task="notifications.tasks.deliver",
+        queue="notifications",
+        attempts=8,
+        reason="421 Try later",
+        traceback="Traceback …",
+        first_at=now,
+    )
+
+
+def make_outbox_row() -> OutboxRow:
+    enqueue("notifications.tasks.deliver", message_id="00000000-0000-0000-0000-000000000000")
+    return OutboxRow.objects.latest("id")
+
+
+def make_schedule_run() -> ScheduleRun:
+    due_at = timezone.now() - timedelta(minutes=next(_numbers))
+    return ScheduleRun.objects.create(name="purge", due_at=due_at, outcome=ScheduleRun.SUCCEEDED)
+
+
+def make_message() -> Message:
+    message = services.send("account.welcome", to=create_user().pk)
+    message.attempts.create(number=1, outcome="deferred", answer="421 Try later")
+    return message
+
+
+MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
+    User: create_user,
+    Role: lambda: Role.objects.create(name=f"role-{next(_numbers)}", permissions=["read:user"]),
+    Session: lambda: create_session(create_user()),
+    Message: make_message,
+    Event: make_event,
+    DeadLetter: make_dead_letter,
+    OutboxRow: make_outbox_row,
+    ScheduleRun: make_schedule_run,
+    Resource: lambda: create_resource(create_user()),
+    ResourceType: lambda: ResourceType.objects.create(key=f"type-{next(_numbers)}", name="A type"),
+}
+
+
+def registered() -> list[type[models.Model]]:
+    return sorted(site.site._registry, key=lambda model: model._meta.label)
+
+
+def url(model: type[models.Model], page: str, *arguments: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=arguments)
+
+
+def list_addresses(browser: Client, model: type[models.Model]) -> Iterator[str]:
+    """Yield the list, the list searched, and the list under each choice of each filter."""
+    address = url(model, "changelist")
+    yield address
+    yield f"{address}?q=a"
+    changes = context_of(browser, address)["cl"]
+    for filter_ in changes.filter_specs:
+        yield from (address + str(choice["query_string"]) for choice in filter_.choices(changes))
+
+
+def context_of(browser: Client, address: str) -> dict[str, Any]:
+    """Return what the page's template was given."""
+    response: Any = browser.get(address)
+    return dict(response.context_data)
+
+
+def queries_of(browser: Client, address: str) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert browser.get(address).status_code == 200, address
+    return len(queries)
+
+
+def test_every_page_has_its_rows_here() -> None:
+    assert set(registered()) <= set(MAKERS)
+
+
+@pytest.mark.parametrize("model", registered(), ids=lambda model: model._meta.label)
+def test_the_admin_opens_every_page(model: type[models.Model], admin: User, browser_of: BrowserOf) -> None:
+    row = MAKERS[model]()
+    browser = browser_of(admin)
+
+    answers = {address: browser.get(address).status_code for address in list_addresses(browser, model)}
+    add = browser.get(url(model, "add")).status_code
+    change = browser.get(url(model, "change", row.pk)).status_code
+
+    assert set(answers.values()) == {200}, answers
+    assert (add in {200, 403}, change) == (True, 200)
+    assert browser.get(url(model, "change", "nothing")).status_code == 302
+
+
+@pytest.mark.parametrize("model", registered(), ids=lambda model: model._meta.label)
+def test_a_moderator_opens_what_the_role_permits(
+    model: type[models.Model], moderator: User, browser_of: BrowserOf
+) -> None:
+    row = MAKERS[model]()
+    label = f"{model._meta.app_label}.view_{model._meta.model_name}"
+    allowed = 200 if moderator.has_perm(label) else 403
+    browser = browser_of(moderator)
+
+    assert browser.get(url(model, "changelist")).status_code == allowed
+    assert browser.get(url(model, "change", row.pk)).status_code == allowed
+    assert browser.get(url(model, "add")).status_code in {allowed, 403}
+
+
+@pytest.mark.parametrize("model", registered(), ids=lambda model: model._meta.label)
+def test_a_list_of_many_rows_asks_as_little_as_a_list_of_one(
+    model: type[models.Model], admin: User, browser_of: BrowserOf
+) -> None:
+    MAKERS[model]()
+    browser = browser_of(admin)
+    browser.get(url(model, "changelist"))
+    few = queries_of(browser, url(model, "changelist"))
+
+    for _ in range(MANY - 1):
+        MAKERS[model]()
+
+    assert queries_of(browser, url(model, "changelist")) == few
+    assert few <= 12
+
+
+def test_strangers_and_plain_users_open_nothing(owner: User) -> None:
+    for model in registered():
+        response = Client().get(url(model, "changelist"))
+
+        assert response.status_code == 302
+        assert response.headers["Location"].startswith("/admin/login/")
+
+
+def test_the_first_page_asks_a_fixed_handful(admin: User, browser_of: BrowserOf) -> None:
+    browser = browser_of(admin)
+    browser.get("/admin/")
+    few = queries_of(browser, "/admin/")
+
+    for make in MAKERS.values():
+        for _ in range(5):
+            make()
+
+    assert queries_of(browser, "/admin/") == few
+    assert few <= 16
+
+
+def test_the_first_page_tells_a_moderator_nothing_of_operations(moderator: User, browser_of: BrowserOf) -> None:
+    page = browser_of(moderator).get("/admin/").content.decode()
+
+    assert "Sign-ups" in page
+    for secret in ("Dead letters", "Failed mails", "Work behind the scenes", "Latest events"):
+        assert secret not in page
+
+
+def test_the_first_page_tells_what_went_wrong(admin: User, browser_of: BrowserOf) -> None:
+    make_dead_letter()
+    Message.objects.filter(pk=make_message().pk).update(state="failed")
+    make_schedule_run()
+    browser = browser_of(admin)
+
+    cards = {card.title: (card.value, card.is_bad) for card in context_of(browser, "/admin/")["cards"]}
+
+    assert cards["Dead letters"] == ("1", True)
+    assert cards["Failed mails"] == ("1", True)
+    assert "purge" in browser.get("/admin/").content.decode()
