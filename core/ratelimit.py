@@ -62,35 +62,52 @@ _LOCAL_BUCKETS_AT_MOST: Final = 100_000
 
 def take(scope: str, identity: str, cost: int = 1) -> Verdict:
     """Take `cost` tokens from the bucket of `identity` in `scope`, or none when there are too few."""
-    capacity, interval = _numbers(scope, settings.RATE_LIMIT_SCALE)
+    numbers = _numbers(scope, settings.RATE_LIMIT_SCALE, cost)
     bucket = f"{settings.REDIS_KEY_PREFIX}:rate:{{{scope}:{identity}}}"
     try:
-        verdict = _take_shared(link_to(settings.STATE_URL), bucket, capacity, interval, cost)
+        verdict = _take_shared(link_to(settings.STATE_URL), bucket, numbers)
     except (RedisUnavailable, redis.ResponseError):
-        verdict = _LOCAL.take(bucket, capacity, interval, cost)
+        verdict = _LOCAL.take(bucket, numbers)
     if not verdict.allowed:
         RATE_LIMITED.labels(scope).inc()
     return verdict
 
 
-@lru_cache(maxsize=32)
-def _numbers(scope: str, scale: float) -> tuple[int, float]:
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What a take is reckoned with: microseconds for one token, for a full bucket, for what is asked."""
+
+    capacity: int
+    interval: float
+    full: float
+    asked: float
+    packed: bytes
+
+
+@lru_cache(maxsize=64)
+def _numbers(scope: str, scale: float, cost: int) -> _Numbers:
     capacity, refill = SCOPES[scope]
-    return max(1, int(capacity * scale)), 1_000_000 / (refill * scale)
+    capacity = max(1, int(capacity * scale))
+    interval = 1_000_000 / (refill * scale)
+    arguments = (f"{interval:.6f}", f"{capacity * interval:.6f}", str(cost))
+    return _Numbers(
+        capacity, interval, capacity * interval, cost * interval, b"".join(_bulk(text.encode()) for text in arguments)
+    )
 
 
-def _take_shared(link: RedisLink, key: str, capacity: int, interval: float, cost: int) -> Verdict:
-    arguments = _bulk(key, f"{interval:.6f}", f"{capacity * interval:.6f}", str(cost))
-    try:
-        reply = link.send(_EVALSHA_HEAD + arguments)
-    except redis.exceptions.NoScriptError:
-        reply = link.send(_EVAL_HEAD + arguments)
-    allowed, remaining, reset, retry = reply
-    return Verdict(allowed == 1, capacity, remaining, reset / 1_000_000, retry / 1_000_000)
+def _take_shared(link: RedisLink, bucket: str, numbers: _Numbers) -> Verdict:
+    arguments = _bulk(bucket.encode()) + numbers.packed
+    reply = link.exchange(_EVALSHA_HEAD + arguments, lines=5)
+    if reply.startswith(b"-NOSCRIPT"):
+        reply = link.exchange(_EVAL_HEAD + arguments, lines=5)
+    if not reply.startswith(b"*4"):
+        raise redis.ResponseError(reply.decode("utf-8", "replace"))
+    allowed, remaining, reset, retry = [int(line[1:]) for line in reply.split(b"\r\n")[1:5]]
+    return Verdict(allowed == 1, numbers.capacity, remaining, reset / 1_000_000, retry / 1_000_000)
 
 
-def _bulk(*arguments: str) -> bytes:
-    return b"".join([b"$%d\r\n%s\r\n" % (len(raw), raw) for raw in map(str.encode, arguments)])
+def _bulk(raw: bytes) -> bytes:
+    return b"$%d\r\n%s\r\n" % (len(raw), raw)
 
 
 class _LocalBuckets:
@@ -100,22 +117,22 @@ class _LocalBuckets:
         self._full_at: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def take(self, key: str, capacity: int, interval: float, cost: int) -> Verdict:
+    def take(self, bucket: str, numbers: _Numbers) -> Verdict:
         now = time.monotonic_ns() / 1000
-        full = capacity * interval
         with self._lock:
-            debt = max(self._full_at.get(key, 0.0) - now, 0.0)
-            after = debt + cost * interval
-            if after <= full:
-                self._keep(key, now + after, now)
-        if after > full:
-            return Verdict(False, capacity, int((full - debt) / interval), debt / 1e6, (after - full) / 1e6)
-        return Verdict(True, capacity, int((full - after) / interval), after / 1e6, 0.0)
+            debt = max(self._full_at.get(bucket, 0.0) - now, 0.0)
+            after = debt + numbers.asked
+            if after <= numbers.full:
+                self._keep(bucket, now + after, now)
+        if after > numbers.full:
+            left = int((numbers.full - debt) / numbers.interval)
+            return Verdict(False, numbers.capacity, left, debt / 1e6, (after - numbers.full) / 1e6)
+        return Verdict(True, numbers.capacity, int((numbers.full - after) / numbers.interval), after / 1e6, 0.0)
 
-    def _keep(self, key: str, full_at: float, now: float) -> None:
-        if len(self._full_at) >= _LOCAL_BUCKETS_AT_MOST and key not in self._full_at:
+    def _keep(self, bucket: str, full_at: float, now: float) -> None:
+        if len(self._full_at) >= _LOCAL_BUCKETS_AT_MOST and bucket not in self._full_at:
             self._full_at = {name: moment for name, moment in self._full_at.items() if moment > now}
-        self._full_at[key] = full_at
+        self._full_at[bucket] = full_at
 
 
 _LOCAL: Final = _LocalBuckets()

@@ -6,9 +6,11 @@ timeout, once, and no later request anything.
 """
 
 import os
+import socket
+import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
@@ -22,6 +24,8 @@ from redis.retry import Retry
 CONNECT_TIMEOUT: Final = 0.2
 READ_TIMEOUT: Final = 0.15
 PROBE_INTERVAL: Final = 0.25
+_REPLY_AT_MOST: Final = 4096
+_FAILURES: Final = (redis.ConnectionError, redis.TimeoutError, OSError)
 
 
 class RedisUnavailable(Exception):
@@ -56,20 +60,14 @@ class RedisLink:
 
         A refusal by a server that does answer (`redis.ResponseError`) is the caller's.
         """
-        return self.send(b"".join(self._connection().pack_command(*command)))
+        return self._with_connection(lambda connection: _ask(connection, command))
 
-    def send(self, packed: bytes) -> Any:
-        """Return the reply to one command that is RESP already."""
-        if self._is_open:
-            raise RedisUnavailable
-        try:
-            connection = self._connection()
-            connection.send_packed_command([packed], check_health=False)
-            return connection.read_response()
-        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
-            self._drop_connection()
-            self._open()
-            raise RedisUnavailable from error
+    def exchange(self, packed: bytes, *, lines: int) -> bytes:
+        """Return the raw reply of so many lines, or the line of an error, to a command that is RESP already.
+
+        For the one command that every request waits for: redis-py's packing and parsing take longer than the server.
+        """
+        return bytes(self._with_connection(lambda connection: _exchange(connection._sock, packed, lines)))
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -78,22 +76,34 @@ class RedisLink:
             raise RedisUnavailable
         try:
             yield
-        except (redis.ConnectionError, redis.TimeoutError, ConnectionInterrupted, OSError) as error:
+        except (ConnectionInterrupted, *_FAILURES) as error:
             self._open()
             raise RedisUnavailable from error
 
-    def _connection(self) -> ConnectionInterface:
-        connection: ConnectionInterface | None = getattr(self._local, "connection", None)
+    def _with_connection(self, command: Callable[[Any], Any]) -> Any:
+        if self._is_open:
+            raise RedisUnavailable
+        try:
+            return command(self._connection())
+        except _FAILURES as error:
+            # What is left in the socket may be half of an answer.
+            self._drop_connection()
+            self._open()
+            raise RedisUnavailable from error
+
+    def _connection(self) -> Any:
+        connection: Any = getattr(self._local, "connection", None)
         if connection is None or self._local.generation != self._generation:
             self._drop_connection()
             connection = self._new_connection()
+            connection.connect()
+            _let_the_kernel_keep_time(connection._sock)
             self._local.connection, self._local.generation = connection, self._generation
         return connection
 
-    def _new_connection(self) -> ConnectionInterface:
+    def _new_connection(self) -> Any:
         # Not the pool's make_connection: that one counts, and refuses after so many, though all are closed again.
-        connection: ConnectionInterface = self._pool.connection_class(**self._pool.connection_kwargs)
-        return connection
+        return self._pool.connection_class(**self._pool.connection_kwargs)
 
     def _drop_connection(self) -> None:
         connection: ConnectionInterface | None = getattr(self._local, "connection", None)
@@ -131,6 +141,31 @@ class RedisLink:
             return False
         finally:
             connection.disconnect()
+
+
+def _ask(connection: Any, command: tuple[Any, ...]) -> Any:
+    connection.send_command(*command, check_health=False)
+    return connection.read_response()
+
+
+def _exchange(line: socket.socket, packed: bytes, lines: int) -> bytes:
+    line.sendall(packed)
+    reply = line.recv(_REPLY_AT_MOST)
+    while reply.count(b"\r\n") < (1 if reply.startswith(b"-") else lines):
+        more = line.recv(_REPLY_AT_MOST)
+        if not more:
+            raise ConnectionResetError
+        reply += more
+    return reply
+
+
+def _let_the_kernel_keep_time(line: socket.socket) -> None:
+    """Have the kernel end a read that takes too long: Python's own timeout asks `poll` before each."""
+    seconds, fraction = divmod(READ_TIMEOUT, 1)
+    limit = struct.pack("ll", int(seconds), int(fraction * 1_000_000))
+    line.settimeout(None)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 @lru_cache(maxsize=8)
