@@ -97,14 +97,10 @@ def test_the_scale_multiplies_capacity_and_refill(settings: Settings) -> None:
     assert verdict.reset_after == pytest.approx(2, abs=0.1)
 
 
-def test_every_scope_has_the_numbers_of_the_contract() -> None:
-    assert SCOPES == {
-        "anonymous": (60, 1),
-        "user": (600, 10),
-        "auth": (10, 1 / 6),
-        "upload": (60, 1),
-        "bulk": (10, 1 / 6),
-    }
+def test_every_scope_of_the_contract_has_its_numbers() -> None:
+    contract = {"anonymous": (60, 1), "user": (600, 10), "auth": (10, 1 / 6), "upload": (60, 1), "bulk": (10, 1 / 6)}
+
+    assert contract.items() <= SCOPES.items()
 
 
 def test_several_processes_with_several_threads_are_admitted_exactly_the_capacity(
