@@ -18,7 +18,9 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils.module_loading import import_string
 
 from core import seal
+from core.events import publish
 from core.models import OutboxRow, ScheduleRun
+from core.permissions import Caller
 from core.queue import definition, enqueue
 from core.worker import ClockTime
 
@@ -86,6 +88,16 @@ def _plan(name: str, queue: str, due_at: datetime) -> bool:
 def _is_waiting(name: str) -> bool:
     """Return whether an earlier run still waits for a worker: one is enough when they come back."""
     return OutboxRow.objects.filter(task="core.tasks.run_schedule", kwargs__name=name).exists()
+
+
+@transaction.atomic
+def run_now(*, name: str, actor: Caller) -> ScheduleRun:
+    """Plan a run of the schedule outside its periods."""
+    _, _, queue = registered()[name]
+    planned = ScheduleRun.objects.create(name=name, due_at=ClockTime())
+    publish("schedule.run", subject=planned, actor=actor, data={"name": name})
+    enqueue("core.tasks.run_schedule", queue=queue, run_id=planned.id, name=name)
+    return planned
 
 
 def run(*, run_id: int, name: str) -> None:
