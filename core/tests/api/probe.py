@@ -1,10 +1,10 @@
 """A little API for the tests of the conventions: every kind of view, and views that fail in every way."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import SuspiciousOperation
-from django.db import connection
+from django.db import connection, transaction
 from django.http import Http404, HttpResponse
 from django.urls import include, path, re_path
 from rest_framework import exceptions, serializers
@@ -188,6 +188,25 @@ class Faulty(ApiView):
         raise AssertionError("the fault did not happen")
 
 
+class Racing(ApiView):
+    """Loses `losses` races in the database before it wins one."""
+
+    access = {"GET": PUBLIC, "POST": PUBLIC}
+    attempts: ClassVar[list[str]] = []
+
+    @operation("Read in a race")
+    def get(self, request: Request, losses: int) -> HttpResponse:
+        self.attempts.append("GET")
+        with transaction.atomic():
+            if len(self.attempts) <= losses:
+                _run("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$")
+        return success(None)
+
+    @operation("Write in a race")
+    def post(self, request: Request, losses: int) -> HttpResponse:
+        return self.get(request, losses)
+
+
 class DynamicQuery(Query):
     def dynamic_field(self, name: str) -> Any:
         return serializers.IntegerField() if name.startswith("data.") else None
@@ -211,6 +230,7 @@ urlpatterns = [
     path("api/v1/secret", Secret.as_view()),
     path("api/v1/guarded", Guarded.as_view()),
     path("api/v1/auth/notes", Notes.as_view()),
+    path("api/v1/racing/<int:losses>", Racing.as_view()),
     path("api/v1/dynamic", Dynamic.as_view()),
     path("api/v1/faulty/<slug:fault>", Faulty.as_view()),
     path("api/v1/", include("config.api_v1")),

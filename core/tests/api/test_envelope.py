@@ -1,8 +1,10 @@
+from collections.abc import Iterator
+
 import pytest
 from django.test import Client
 
 from core.tests.api.answers import error_of
-from core.tests.api.probe import FAULTS
+from core.tests.api.probe import FAULTS, Racing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.api.probe")]
 
@@ -155,6 +157,32 @@ def test_a_broken_statement_of_ours_is_a_fault(anonymous: Client) -> None:
     anonymous.raise_request_exception = False
 
     assert anonymous.get("/api/v1/faulty/syntax").status_code == 500
+
+
+@pytest.fixture
+def attempts() -> Iterator[list[str]]:
+    yield Racing.attempts
+    Racing.attempts.clear()
+
+
+def test_a_safe_request_that_lost_a_race_is_run_again(anonymous: Client, attempts: list[str]) -> None:
+    assert anonymous.get("/api/v1/racing/2").status_code == 200
+    assert len(attempts) == 3
+
+
+def test_a_safe_request_is_not_run_again_for_ever(anonymous: Client, attempts: list[str]) -> None:
+    response = anonymous.get("/api/v1/racing/9")
+
+    assert error_of(response) == UNAVAILABLE
+    assert len(attempts) == 3
+
+
+def test_a_write_that_lost_a_race_is_left_to_the_client(anonymous: Client, attempts: list[str]) -> None:
+    response = anonymous.post("/api/v1/racing/1")
+
+    assert error_of(response) == UNAVAILABLE
+    assert response["Retry-After"] == "5"
+    assert len(attempts) == 1
 
 
 def test_every_fault_of_the_probe_is_tried() -> None:
