@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -89,12 +89,7 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the row's events: they are its history."""
-        subject = f"subject_type={self.opts.model_name}&subject_id={object_id}"
-        try:
-            return HttpResponseRedirect(f"{reverse('admin:core_event_changelist')}?{subject}")
-        except NoReverseMatch:
-            response: HttpResponse = super().history_view(request, object_id, extra_context)
-            return response
+        return HttpResponseRedirect(f"{reverse('admin:core_event_changelist')}?q={object_id}")
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
         """Write nothing: the event log has it."""

@@ -11,8 +11,8 @@ from core.models import BaseModel
 
 EMAIL = "email"
 
-MAX_ATTEMPTS: Final = 8
-"""How often a message is offered before it is given up: about an hour of trying."""
+MAX_ATTEMPTS: Final = 12
+"""How often a message is offered before it is given up: about five hours, which outlast most outages."""
 
 QUEUED = "queued"
 SENDING = "sending"

@@ -6,8 +6,8 @@ from core.queue import GiveUp, RetryLater, task
 from notifications import services
 
 
-# Of the runs, eight are attempts to deliver (see the message); the rest are for runs that found another at work.
-@task(queue="notifications", max_attempts=16)
+# Twelve of the runs are attempts to deliver (the message counts them); the rest may have found another at work.
+@task(queue="notifications", max_attempts=24)
 def deliver(*, message_id: str, **_unknown: object) -> None:
     """Deliver one message; safe to run twice, and in parallel."""
     try:

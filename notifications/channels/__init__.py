@@ -25,5 +25,12 @@ class DeliveryFailed(Exception):
         self.permanent = permanent
 
 
+class ServerDown(DeliveryFailed):
+    """The other side cannot be reached or hangs: nothing against this message, and a reason to leave it alone."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(answer, permanent=False)
+
+
 Fence: TypeAlias = Callable[[], None]
 """Called by a channel right before the step that cannot be taken back; raises when another worker has taken over."""

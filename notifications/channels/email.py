@@ -21,7 +21,8 @@ from typing import Any, Final
 from django.conf import settings
 from django.utils import timezone
 
-from notifications.channels import DeliveryFailed, Fence, Outgoing
+from core.breaker import CircuitOpen, breaker
+from notifications.channels import DeliveryFailed, Fence, Outgoing, ServerDown
 
 _LONGEST_LINE: Final = 998  # RFC 5322, 2.1.1
 _ACCEPTED_IN_FOLDER: Final = "written to the mail folder"
@@ -52,8 +53,11 @@ def send(outgoing: Outgoing, *, fence: Fence) -> str:
     if server.scheme == "folder":
         fence()
         return _write(mail, Path(server.folder), outgoing.message_id)
-    with _failures_told():
-        return _transmit(mail, server, fence)
+    try:
+        with breaker(f"smtp:{server.host}:{server.port}", counts=(ServerDown,)), _failures_told():
+            return _transmit(mail, server, fence)
+    except CircuitOpen as circuit:
+        raise DeliveryFailed(str(circuit), permanent=False) from circuit
 
 
 def _compose(outgoing: Outgoing) -> EmailMessage:
@@ -176,7 +180,9 @@ def _failures_told() -> Iterator[None]:
         # Refused before the mail was offered (greeting, TLS, sign-in): that is the server's state or our
         # settings, not this mail, so it stays worth another try whatever the code.
         raise _refusal(error.smtp_code, error.smtp_error, refusal_is_final=False) from error
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPServerDisconnected, OSError) as error:
+        raise ServerDown(f"{type(error).__name__}: {error}") from error
+    except smtplib.SMTPException as error:
         raise DeliveryFailed(f"{type(error).__name__}: {error}", permanent=False) from error
 
 

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from core.models import DeadLetter, OutboxRow
 from core.queue import RetryLater
 from notifications import services
-from notifications.models import MAX_ATTEMPTS, Message
+from notifications.models import MAX_ATTEMPTS, Message, MessageAttempt
 from notifications.tasks import deliver
 from notifications.tests.smtp import HANG, SmtpSink, free_port, html_of, text_of
 
@@ -70,8 +70,8 @@ def test_after_the_last_attempt_the_message_is_a_dead_letter(drain: Drain, smtp_
     drain(ahead=DAY)
 
     message.refresh_from_db()
-    assert (message.state, message.attempt_count, message.attempts_left) == ("failed", 8, 0)
-    assert smtp_sink.offers == 8
+    assert (message.state, message.attempt_count, message.attempts_left) == ("failed", 12, 0)
+    assert smtp_sink.offers == 12
     (letter,) = DeadLetter.objects.all()
     assert (letter.task, letter.reason) == ("notifications.tasks.deliver", "451 4.3.0 Disk full")
 
@@ -94,10 +94,10 @@ def test_the_waits_grow_and_are_bounded(drain: Drain, smtp_sink: SmtpSink) -> No
 
     waits = [
         (attempt.next_try_at - attempt.finished_at).total_seconds()
-        for attempt in message.attempts.order_by("number")[:7]
+        for attempt in message.attempts.order_by("number")
         if attempt.next_try_at and attempt.finished_at
     ]
-    for full, wait in zip([30, 60, 120, 240, 480, 960, 1920], waits, strict=True):
+    for full, wait in zip([30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600], waits, strict=True):
         assert full * 0.74 < wait < full * 1.26
 
 
@@ -209,6 +209,20 @@ def test_a_server_that_is_not_there_is_asked_again(drain: Drain, smtp_sink: Smtp
     message.refresh_from_db()
     assert message.state == "queued"
     assert outcomes(message) == [(1, "deferred", "ConnectionRefusedError: [Errno 111] Connection refused")]
+
+
+def test_a_server_that_stays_away_is_left_alone_for_a_while(
+    drain: Drain, smtp_sink: SmtpSink, settings: Settings
+) -> None:
+    settings.MAIL = {**smtp_sink.server, "port": free_port()}
+    for _ in range(6):
+        welcome()
+    drain()
+
+    answers = sorted(MessageAttempt.objects.values_list("answer", flat=True))
+    refused = "ConnectionRefusedError: [Errno 111] Connection refused"
+    left_alone = f"smtp:127.0.0.1:{settings.MAIL['port']} failed too often and is not asked for the moment."
+    assert answers == [refused] * 5 + [left_alone]
 
 
 def test_a_server_without_tls_gets_nothing_when_tls_is_asked_for(
