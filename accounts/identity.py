@@ -5,6 +5,7 @@ deactivation holds on every process as soon as its snapshot has aged out.
 """
 
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -14,14 +15,21 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
-from accounts.models import Session
 from accounts.tokens import verified_claims
 from core.errors import InvalidToken, NotAuthenticated, SessionRevoked, TokenExpired
 from core.permissions import ANONYMOUS, Caller
 
 _LIMIT: Final = 20_000
+# Written out because each session asks it once a second: the ORM takes five times as long to build the same. It goes
+# to the primary, whatever a router says: a replica that lags would let a revoked session live on.
+_LIVE_CALLER: Final = """
+    SELECT users.id, users.email, users.name, roles.name, roles.permissions
+    FROM sessions JOIN users ON users.id = sessions.user_id JOIN roles ON roles.id = users.role_id
+    WHERE sessions.id = %s AND sessions.revoked_at IS NULL AND sessions.expires_at > statement_timestamp()
+      AND users.is_active AND users.deleted_at IS NULL
+"""
 
 Value = TypeVar("Value")
 
@@ -132,13 +140,14 @@ def _adopt(known: Verified, snapshot: Snapshot) -> None:
 def _read(session_id: UUID) -> Snapshot:
     # The age counts from before the query: what is committed after this instant may be missing from its answer.
     read_at = time.monotonic()
-    session = Session.objects.live().select_related("user__role").filter(pk=session_id).first()
-    snapshot = _snapshot_of(session, read_at)
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE_CALLER, [session_id])
+        row = cursor.fetchone()
+    snapshot = Snapshot(read_at, refusal=SessionRevoked) if row is None else Snapshot(read_at, _caller(row, session_id))
     _snapshots.put(session_id, snapshot)
     return snapshot
 
 
-def _snapshot_of(session: Session | None, read_at: float) -> Snapshot:
-    if session is None or not session.user.is_active or session.user.deleted_at is not None:
-        return Snapshot(read_at, refusal=SessionRevoked)
-    return Snapshot(read_at, caller=replace(Caller.of(session.user), session_id=session.pk))
+def _caller(row: tuple[Any, ...], session_id: UUID) -> Caller:
+    user_id, email, name, role, permissions = row
+    return Caller(user_id, email, name, role, frozenset(json.loads(permissions)), session_id)
