@@ -42,7 +42,13 @@ class Program:
 
     def start(self) -> None:
         """Start the process; it may not be ready yet."""
-        environment = {**os.environ, **self.environment, SUPERVISOR_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+        environment = {
+            **os.environ,
+            "SERVICE_NAME": f"nook-{self.name}",
+            **self.environment,
+            SUPERVISOR_VARIABLE: str(os.getpid()),
+            "PYTHONUNBUFFERED": "1",
+        }
         self.process = process.start(Launch(self.name, self.arguments, environment=environment), output=subprocess.PIPE)
         forward(self.name, self.process)
 

@@ -1,11 +1,16 @@
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from config.tests.sources import ROOT
 from core import health
 
 pytestmark = pytest.mark.django_db
@@ -108,3 +113,21 @@ def test_the_status_page_tells_the_public(client: Client) -> None:
 
     assert response.status_code == 200
     assert "Everything works." in response.content.decode()
+
+
+def test_the_counts_of_several_processes_are_added_up(tmp_path: Path) -> None:
+    counting = (
+        "import django; django.setup()\n"
+        "from core.metrics import count_request\n"
+        "[count_request('/a', 'GET', 200, 0.01) for _ in range(50)]"
+    )
+    reading = "import django; django.setup()\nfrom core.metrics import exposition\nprint(exposition()[0].decode())"
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    processes = [subprocess.Popen([sys.executable, "-c", counting], cwd=ROOT, env=environment) for _ in range(3)]
+    assert [process.wait(30) for process in processes] == [0, 0, 0]
+
+    text = subprocess.check_output([sys.executable, "-c", reading], cwd=ROOT, env=environment, text=True)
+
+    labels = '{method="GET",route="/a",status="200"}'
+    assert f"nook_http_requests_total{labels} 150.0" in text
+    assert f"nook_http_request_seconds_count{labels} 150.0" in text

@@ -69,6 +69,8 @@ def _plan() -> Plan:
             "NOOK_DATA_DIR": str(settings.DATA_DIR.resolve()),
             "PUBLIC_URL": settings.PUBLIC_URL,
             "PROMETHEUS_MULTIPROC_DIR": str(settings.DATA_DIR.resolve() / "metrics"),
+            # The programs write into pipes of ours: whether a person reads along is known here only.
+            "LOG_FORMAT": settings.LOG_FORMAT,
         },
     )
 
