@@ -32,6 +32,7 @@ CHECKS: Final[tuple[Callable[[], Finding], ...]] = (
     work.dead_letters,
     work.schedules,
     work.audit_seal,
+    work.audit_rights,
     work.partitions,
     machine.clock,
     machine.disk,

@@ -6,6 +6,7 @@ from django.db import connection
 
 from core import partitions as months
 from core.doctor.findings import Finding, bad, good, worth_a_look
+from core.log_rights import may_rewrite
 from core.queue import lag
 from core.schedules import registered
 
@@ -80,3 +81,11 @@ def partitions() -> Finding:
     if next_month not in months.months():
         return bad("partitions", f"{next_month} is not there", "Run manage.py partitions.")
     return good("partitions", f"up to {months.months()[-1]}")
+
+
+def audit_rights() -> Finding:
+    """Look whether the grants, too, keep the application from rewriting the log."""
+    if may_rewrite():
+        found = "the role of this connection owns the event log, or was granted to change it"
+        return worth_a_look("audit rights", found, "Give the application its own role; then manage.py protect_log.")
+    return good("audit rights", "only adding and reading")

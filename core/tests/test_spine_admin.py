@@ -114,7 +114,9 @@ def test_dead_letters_are_discarded(browser: Client, events: Events) -> None:
 
 def test_a_schedule_shows_its_last_run_and_runs_now(browser: Client, drain: Drain) -> None:
     for day in (1, 2):
-        ScheduleRun.objects.create(name="make-partitions", due_at=datetime(2026, 1, day, tzinfo=UTC), outcome="succeeded")
+        ScheduleRun.objects.create(
+            name="make-partitions", due_at=datetime(2026, 1, day, tzinfo=UTC), outcome="succeeded"
+        )
 
     assert listed(browser, RUNS) == ["make-partitions at 2026-01-02 00:00:00"]
     assert len(listed(browser, f"{RUNS}?runs=all")) == 2
