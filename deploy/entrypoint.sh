@@ -6,14 +6,16 @@ case "${1:-web}" in
 web)
     exec granian --interface wsgi --host 0.0.0.0 --port 8000 \
         --workers "${WEB_WORKERS:-2}" --blocking-threads "${WEB_THREADS:-4}" \
-        --backpressure "${WEB_BACKPRESSURE:-64}" --no-access-log --no-ws config.wsgi:application
+        --backpressure "${WEB_BACKPRESSURE:-64}" --respawn-failed-workers --workers-kill-timeout 8 \
+        --log-level warning --no-ws config.wsgi:application
     ;;
 live)
-    exec granian --interface asgi --host 0.0.0.0 --port 8001 --workers 1 --no-access-log config.asgi:application
+    exec granian --interface asginl --host 0.0.0.0 --port 8001 --workers 1 --respawn-failed-workers \
+        --workers-kill-timeout 8 --log-level warning config.asgi:application
     ;;
 worker)
     shift
-    exec celery --app config worker --without-mingle --without-gossip --loglevel info \
+    exec celery --app config worker --without-mingle --without-gossip --loglevel warning \
         --concurrency "${WORKER_PROCESSES:-2}" "$@"
     ;;
 beat)

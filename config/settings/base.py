@@ -320,4 +320,6 @@ STORAGES: dict[str, Any] = {
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# What the image's build collects and production serves: compressed, with names that may be cached for ever.
+HASHED_STATIC_FILES = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
 WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()

@@ -5,7 +5,7 @@
 
 from config import env
 from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
-from config.settings.base import ENVIRONMENT_NAME, PUBLIC_URL, STORAGES, TRUSTED_PROXY_COUNT
+from config.settings.base import ENVIRONMENT_NAME, HASHED_STATIC_FILES, PUBLIC_URL, STORAGES, TRUSTED_PROXY_COUNT
 from config.strictness import refuse_faults
 
 refuse_faults(globals())
@@ -29,4 +29,4 @@ CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_NAME = "__Host-csrf"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL.rstrip("/")]
 
-STORAGES = STORAGES | {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+STORAGES = STORAGES | {"staticfiles": HASHED_STATIC_FILES}

@@ -22,6 +22,14 @@ def test_the_page_of_settings_is_up_to_date() -> None:
     assert (written.returncode, written.stderr) == (0, "")
 
 
+def test_production_accepts_the_example_without_a_warning(tmp_path: Path) -> None:
+    example = read_example() | {"NOOK_DATA_DIR": str(tmp_path)}
+
+    checked = python("manage.py", "check", "--deploy", "--fail-level", "WARNING", environment=example)
+
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_each_environment_reads_its_settings(tmp_path: Path) -> None:
     for environment in ("development", "production", "build", "test"):
         example = read_example() | {"NOOK_DATA_DIR": str(tmp_path)}

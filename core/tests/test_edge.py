@@ -112,11 +112,15 @@ def test_api_paths_set_no_cookie_and_pages_do(client: Client) -> None:
 
 
 def test_an_unknown_host_is_refused_with_every_header(client: Client) -> None:
-    response = client.get("/health/live", headers={"host": "evil.example"})
+    response = client.get("/api", headers={"host": "evil.example"})
 
     assert response.status_code == 400
     assert response["X-Content-Type-Options"] == "nosniff"
     assert re.fullmatch(r"[0-9a-f]{32}", response["X-Request-ID"])
+
+
+def test_probes_answer_whatever_address_they_are_asked_by(client: Client) -> None:
+    assert client.get("/health/live", headers={"host": "10.1.2.3:8000"}).status_code == 200
 
 
 def test_hsts_is_said_over_https_only(settings: Settings) -> None:
