@@ -10,9 +10,9 @@ from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from config.tests.sources import ROOT
 from core import health
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db
 
 
@@ -123,11 +123,11 @@ def test_the_counts_of_several_processes_are_added_up(tmp_path: Path) -> None:
     )
     reading = "import django; django.setup()\nfrom core.metrics import exposition\nprint(exposition()[0].decode())"
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    processes = [subprocess.Popen([sys.executable, "-c", counting], cwd=ROOT, env=environment) for _ in range(3)]
-    assert [process.wait(30) for process in processes] == [0, 0, 0]
+    processes = [subprocess.Popen([sys.executable, "-c", counting], cwd=ROOT, env=environment) for _ in range(2)]
+    assert [process.wait(30) for process in processes] == [0, 0]
 
     text = subprocess.check_output([sys.executable, "-c", reading], cwd=ROOT, env=environment, text=True)
 
     labels = '{method="GET",route="/a",status="200"}'
-    assert f"nook_http_requests_total{labels} 150.0" in text
-    assert f"nook_http_request_seconds_count{labels} 150.0" in text
+    assert f"nook_http_requests_total{labels} 100.0" in text
+    assert f"nook_http_request_seconds_count{labels} 100.0" in text
