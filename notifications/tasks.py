@@ -16,3 +16,9 @@ def deliver(*, message_id: str, **_unknown: object) -> None:
         raise GiveUp(str(exhausted)) from exhausted
     if postponed is not None:
         raise RetryLater(after=postponed.wait, reason=postponed.reason)
+
+
+@task(queue="maintenance")
+def purge(**_unknown: object) -> None:
+    """Delete the messages that are past their time."""
+    services.purge_messages()

@@ -20,3 +20,6 @@ MAIL_RETRY_SECONDS = env.number(
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "Nook Link <no-reply@localhost>", help="The sender of every mail.")
 # Whoever reads a link to set a password can use it, so staff see them in development only.
 ADMIN_SHOWS_MAIL_SECRETS = False
+MESSAGE_RETENTION_DAYS = env.integer(
+    "MESSAGE_RETENTION_DAYS", 90, help="How long messages that are done with are kept.", minimum=1
+)

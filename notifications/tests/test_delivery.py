@@ -12,7 +12,7 @@ from core.models import DeadLetter, OutboxRow
 from core.queue import RetryLater
 from notifications import services
 from notifications.models import MAX_ATTEMPTS, Message, MessageAttempt
-from notifications.tasks import deliver
+from notifications.tasks import deliver, purge
 from notifications.tests.smtp import HANG, SmtpSink, free_port, html_of, text_of
 
 Drain = Callable[..., int]
@@ -280,3 +280,16 @@ def test_an_international_domain_travels_in_ascii(drain: Drain, smtp_sink: SmtpS
     drain()
 
     assert [mail["To"] for mail in smtp_sink.mails] == ["ada@xn--bcher-kva.example"]
+
+
+def test_messages_are_forgotten_after_their_time(drain: Drain, smtp_sink: SmtpSink) -> None:
+    old, waiting, fresh = welcome(), welcome(), welcome()
+    drain()
+    long_ago = timezone.now() - timedelta(days=91)
+    Message.objects.filter(id__in=[old.id, waiting.id]).update(created_at=long_ago)
+    Message.objects.filter(id=waiting.id).update(state="queued")
+
+    purge()
+
+    assert set(Message.objects.values_list("id", flat=True)) == {waiting.id, fresh.id}
+    assert not old.attempts.exists()
