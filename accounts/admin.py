@@ -1,6 +1,6 @@
 """Users, roles and sessions as staff see them; every change is a call of the service that the API calls."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -118,6 +118,13 @@ class UserAdmin(AuditedModelAdmin):
 
     def remove(self, actor: Caller, row: User) -> None:
         users.delete_user(actor=actor, user_id=row.pk)
+
+    def get_deleted_objects(
+        self, objs: Iterable[User], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Return the users alone: a deletion marks them, and takes nothing that refers to them."""
+        names = [str(user) for user in objs]
+        return names, {"users": len(names)}, set(), []
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return (obj is None or obj.deleted_at is None) and super().has_delete_permission(request, obj)
