@@ -10,6 +10,11 @@ from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from accounts.models import Role, Session, User
 from accounts.services import roles, users
@@ -64,12 +69,13 @@ class AccountFilter(admin.SimpleListFilter):
 class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     """A user as staff write them; a new one is mailed a link to set a password."""
 
-    email = forms.EmailField(max_length=255)
-    name = forms.CharField(max_length=255)
+    email = forms.EmailField(label="E-mail address", max_length=255, widget=UnfoldAdminEmailInputWidget)
+    name = forms.CharField(max_length=255, widget=UnfoldAdminTextInputWidget)
 
     class Meta:
         model = User
         fields = ("email", "name", "role", "is_active", "email_verified")
+        labels: ClassVar[dict[str, str]] = {"is_active": "Enabled", "email_verified": "Address confirmed"}
 
 
 @admin.register(User)
@@ -179,13 +185,14 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
 
     permissions = forms.MultipleChoiceField(
         choices=[(name, f"{name}: {text}") for name, text in PERMISSIONS.items()],
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         required=False,
     )
 
     class Meta:
         model = Role
         fields = ("name", "description", "permissions", "require_mfa")
+        labels: ClassVar[dict[str, str]] = {"require_mfa": "Requires MFA"}
 
 
 @admin.register(Role)

@@ -275,7 +275,12 @@ class ScheduleRunAdmin(ReadOnlyModelAdmin):
     @admin.display(description="every")
     def every(self, run: ScheduleRun) -> str:
         known = schedules.registered().get(run.name)
-        return str(known[1]) if known else "no longer scheduled"
+        if known is None:
+            return "no longer scheduled"
+        if isinstance(known[1], timedelta):
+            return f"{known[1].total_seconds():g} s"
+        # As crontab files write it; Celery wraps it in `<crontab: … (m/h/dM/MY/d)>`.
+        return str(known[1]).removeprefix("<crontab: ").partition(" (")[0]
 
     @admin.display(description="took")
     def took(self, run: ScheduleRun) -> str:
