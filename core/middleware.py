@@ -20,7 +20,7 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost, MiddlewareNotUsed
 from django.core.handlers.exception import response_for_exception
-from django.http import HttpRequest, HttpResponsePermanentRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -43,6 +43,7 @@ _PROBED_PATHS: Final = ("/health", "/metrics")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _KNOWN_HOSTS_AT_MOST: Final = 256
+_BODILESS: Final = frozenset({204, 304})
 _API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 _SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -97,6 +98,9 @@ class EdgeMiddleware:
             headers[name] = value
         if is_api(request):
             headers.setdefault("Content-Security-Policy", _API_POLICY)
+        if isinstance(response, HttpResponse) and response.status_code not in _BODILESS:
+            # Without it the server would send the body in chunks.
+            headers.setdefault("Content-Length", str(len(response.content)))
         if self._checks_https and request.is_secure():
             headers["Strict-Transport-Security"] = _hsts()
 

@@ -1,0 +1,1 @@
+"""The comparison: what a good tutorial builds with ModelViewSet, SimpleJWT and PageNumberPagination."""
