@@ -13,6 +13,15 @@ from core.api.live import EventStream
 from resources.api import views as resources
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # Resources (first, because routes are tried in order and these are asked for most)
+    path("resources", resources.ResourceList.as_view(), name="resources"),
+    path("resources/trash", resources.Trash.as_view(), name="resources-trash"),
+    path("resources/<uuid:resource_id>", resources.ResourceDetail.as_view(), name="resource"),
+    path("resources/<uuid:resource_id>/restore", resources.Restoration.as_view(), name="resource-restore"),
+    path("resources/<uuid:resource_id>/versions", resources.VersionList.as_view(), name="resource-versions"),
+    path(
+        "resources/<uuid:resource_id>/versions/<int:number>", resources.VersionDetail.as_view(), name="resource-version"
+    ),
     # Events
     path("events/stream", EventStream.as_view(), name="event-stream"),
     # Documentation
@@ -44,13 +53,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("roles/<int:role_id>", OneRole.as_view(), name="role"),
     path("permissions", Permissions.as_view(), name="permissions"),
     path("profile", Profile.as_view(), name="profile"),
-    # Resources
-    path("resources", resources.ResourceList.as_view(), name="resources"),
-    path("resources/trash", resources.Trash.as_view(), name="resources-trash"),
-    path("resources/<uuid:resource_id>", resources.ResourceDetail.as_view(), name="resource"),
-    path("resources/<uuid:resource_id>/restore", resources.Restoration.as_view(), name="resource-restore"),
-    path("resources/<uuid:resource_id>/versions", resources.VersionList.as_view(), name="resource-versions"),
-    path(
-        "resources/<uuid:resource_id>/versions/<int:number>", resources.VersionDetail.as_view(), name="resource-version"
-    ),
 ]

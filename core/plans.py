@@ -7,7 +7,7 @@ statement takes Django's own way, so that every query is counted.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -54,6 +54,12 @@ class Fragment:
         """Return the SQL of a queryset that was built with slots."""
         text, parameters = queryset.query.get_compiler(connection=connection).as_sql()
         return cls(text, tuple(parameters))
+
+    @classmethod
+    def united(cls, fragments: Sequence["Fragment"]) -> "Fragment":
+        """Return the SQL that gives the rows of each fragment in turn."""
+        text = " UNION ALL ".join(f"({fragment.text})" for fragment in fragments)
+        return cls(text, tuple(parameter for fragment in fragments for parameter in fragment.parameters))
 
 
 class Statement:

@@ -113,7 +113,7 @@ def page(listed: ListShape) -> Statement:
         return _ranked_page(listed)
     matching = _matching(listed)
     columns, items = _shown(_sorted(matching, listed.sort), listed.shape, is_search=listed.is_search)
-    return Statement(_PAGE, columns=columns, items=items, matching=Fragment.of(matching.values_list("id")), cap=_CAP)
+    return Statement(_PAGE, columns=columns, items=items, matching=_counted(listed), cap=_CAP)
 
 
 def _ranked_page(listed: ListShape) -> Statement:
@@ -157,13 +157,27 @@ def estimate(listed: ListShape) -> Statement:
     return Statement("EXPLAIN (FORMAT JSON) {matching}", matching=Fragment.of(_matching(listed).values_list("id")))
 
 
+def _counted(listed: ListShape) -> Fragment:
+    """Return the ids to count: where rows are tested one by one, in parts that an index alone can count."""
+    if listed.shape.in_bin or listed.shape.form is Form.UNION:
+        return Fragment.of(_matching(listed).values_list("id"))
+    parts = [
+        Fragment.of(_narrowed(part, listed).values_list("id"))
+        for part in Resource.all_objects.get_queryset().visible_in_parts(listed.shape.asker)
+    ]
+    return Fragment.united(parts)
+
+
 def _visible(shape: Shape) -> ResourceQuerySet:
     rows: ResourceQuerySet = Resource.all_objects.get_queryset()
     return rows.in_bin_of(shape.asker) if shape.in_bin else rows.visible_to(shape.asker, form=shape.form)
 
 
 def _matching(listed: ListShape) -> ResourceQuerySet:
-    rows = _visible(listed.shape)
+    return _narrowed(_visible(listed.shape), listed)
+
+
+def _narrowed(rows: ResourceQuerySet, listed: ListShape) -> ResourceQuerySet:
     for name in sorted(listed.filters):
         rows = rows.filter(FILTERS[name](name))
     return rows.filter(matches(alike=listed.alike)) if listed.is_search else rows

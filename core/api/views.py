@@ -82,13 +82,16 @@ class ApiView(APIView):
         return [*methods, "HEAD"] if "GET" in methods and "HEAD" not in methods else methods
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        return Request(
+        wrapped = Request(
             request,
             parsers=self.get_parsers(),
             authenticators=self.get_authenticators(),
             negotiator=_NEGOTIATION,
             parser_context={"view": self, "args": args, "kwargs": kwargs},
         )
+        # DRF looks these up on itself first and fails, a dozen times in each request.
+        vars(wrapped).update(META=request.META, method=request.method, path=request.path)
+        return wrapped
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.args, self.kwargs = args, kwargs

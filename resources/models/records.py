@@ -54,10 +54,8 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
         if asker.sees_everything:
             return self.alive()
         condition = Q()
-        for reason in reasons(asker):
+        for reason in _all_reasons(asker):
             condition |= reason
-        if asker.user is not None:
-            condition |= Q(_is_among(ArraySubquery(Share.objects.live_for(asker).values("resource_id"))))
         return self.alive().filter(condition)
 
     def visible_by_union(self, asker: Asker) -> Self:
@@ -68,6 +66,16 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
         if asker.user is not None:
             others.append(Share.objects.live_for(asker).values("resource_id"))
         return self.alive().filter(id__in=first.union(*others))
+
+    def visible_in_parts(self, asker: Asker) -> list[Self]:
+        """Return the readable rows in parts without overlap, one for each reason: an index alone counts each."""
+        if asker.sees_everything:
+            return [self.alive()]
+        parts, counted = [], Q()
+        for reason in _all_reasons(asker):
+            parts.append(self.alive().filter(reason).exclude(counted) if counted else self.alive().filter(reason))
+            counted |= reason
+        return parts
 
     def with_level(self, asker: Asker) -> Self:
         """Annotate `level`: the access level of `asker` on rows that they may read."""
@@ -88,6 +96,13 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
         if asker.deletes.types:
             condition |= Q(type_id__in=list(asker.deletes.types))
         return dead.filter(condition)
+
+
+def _all_reasons(asker: Asker) -> list[Q]:
+    """Return the conditions of which any one lets `asker` read a resource, shares included."""
+    if asker.user is None:
+        return reasons(asker)
+    return [*reasons(asker), Q(_is_among(ArraySubquery(Share.objects.live_for(asker).values("resource_id"))))]
 
 
 def _is_among(ids: ArraySubquery) -> Func:

@@ -34,6 +34,8 @@ def test_both_sql_forms_show_each_caller_exactly_what_the_rules_let_them_read(sk
 
             assert set(Resource.objects.all().visible_by_test(asker).values_list("id", flat=True)) == readable
             assert set(Resource.objects.all().visible_by_union(asker).values_list("id", flat=True)) == readable
+            parts = [part.values_list("id", flat=True) for part in Resource.objects.all().visible_in_parts(asker)]
+            assert sorted(id_ for part in parts for id_ in part) == sorted(readable)
             assert set(Resource.objects.visible_to(caller).values_list("id", flat=True)) == readable
 
 
