@@ -5,6 +5,7 @@ A secret is 32 random bytes in base64 (`openssl rand -base64 32`): the private s
 
 import base64
 import binascii
+import secrets
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -55,6 +56,13 @@ def key_named(kid: Any) -> SigningKey | None:
 def published_keys() -> list[dict[str, str]]:
     """Return what `/.well-known/jwks.json` lists."""
     return [key.jwk for key in _ring(settings.JWT_KEYS).values()]
+
+
+def ring_with_new_key(ring: str, *, keep: int) -> str:
+    """Return the text of a ring that signs with a new key and still verifies with the first `keep` of the old."""
+    scalar = base64.b64encode(secrets.token_bytes(_SCALAR_BYTES)).decode()
+    entries = [entry.strip() for entry in ring.split(",") if entry.strip()]
+    return ",".join([f"{secrets.token_hex(4)}:{scalar}", *entries[:keep]])
 
 
 @lru_cache(maxsize=4)

@@ -66,10 +66,8 @@ def check_password(*, email: str, password: str, device_token: str = "") -> User
     if not is_right_password(password, user.password if user else None) or user is None:
         throttle.record_failure(key)
         raise InvalidCredentials
-    # Again, because failures of tries that ran beside this one may have used up the free ones.
-    throttle.refuse_if_blocked(key)
+    throttle.accept_success(key)
     _refuse_unready(user)
-    throttle.forget_failures(key)
     return _with_fresh_hash(user, password)
 
 
@@ -117,8 +115,7 @@ def confirm_password(*, actor: Caller, password: str) -> User:
     if not is_right_password(password, user.password):
         throttle.record_failure(key)
         raise InvalidCredentials
-    throttle.refuse_if_blocked(key)
-    throttle.forget_failures(key)
+    throttle.accept_success(key)
     return user
 
 

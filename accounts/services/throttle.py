@@ -29,10 +29,9 @@ def throttle_key(*, email: str, device_token: str = "") -> str:
 
 def refuse_if_blocked(key: str) -> None:
     """Raise `RateLimited` while the next try has to wait."""
-    now = datetime.now(UTC)
-    throttle = SignInThrottle.objects.filter(key=key, blocked_until__gt=now).first()
-    if throttle is not None and throttle.blocked_until is not None:
-        raise RateLimited(retry_after=(throttle.blocked_until - now).total_seconds())
+    throttle = SignInThrottle.objects.filter(key=key).first()
+    if throttle is not None:
+        _refuse_while_blocked(throttle)
 
 
 @transaction.atomic
@@ -47,15 +46,27 @@ def record_failure(key: str) -> None:
     throttle.save(update_fields=["failures", "failed_at", "blocked_until"])
 
 
-def forget_failures(key: str) -> None:
-    """Begin at nought again, after a success."""
-    SignInThrottle.objects.filter(key=key).delete()
+def accept_success(key: str) -> None:
+    """Begin at nought again after the right password.
+
+    Raises `RateLimited` all the same when failures of tries that ran beside this one have used up the free ones.
+    """
+    throttle = SignInThrottle.objects.filter(key=key).first()
+    if throttle is not None:
+        _refuse_while_blocked(throttle)
+        throttle.delete()
 
 
 def purge_throttles() -> int:
     """Delete the counts that no longer count; return how many."""
     old = datetime.now(UTC) - WINDOW - LONGEST_WAIT
     return SignInThrottle.objects.filter(failed_at__lt=old).delete()[0]
+
+
+def _refuse_while_blocked(throttle: SignInThrottle) -> None:
+    now = datetime.now(UTC)
+    if throttle.blocked_until is not None and throttle.blocked_until > now:
+        raise RateLimited(retry_after=(throttle.blocked_until - now).total_seconds())
 
 
 def _is_over(throttle: SignInThrottle, now: datetime) -> bool:

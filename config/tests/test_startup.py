@@ -53,6 +53,11 @@ def run(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedPro
             "nook: NOOK_WEB_SERVER must be one of granian, gunicorn, not 'apache'.",
         ),
         (
+            "migrate",
+            {"JWT_KEYS": "first:too-short"},
+            "nook: JWT_KEYS: the entry 'first' is not id:secret with 32 bytes of base64 (`openssl rand -base64 32`).",
+        ),
+        (
             "check",
             {"SECRET_KEY_FILE": "/nowhere"},
             "nook: SECRET_KEY_FILE: cannot read /nowhere: No such file or directory.",

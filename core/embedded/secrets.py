@@ -19,6 +19,11 @@ def load_or_create(data_dir: Path) -> dict[str, str]:
     return known
 
 
+def replace_secret(data_dir: Path, name: str, value: str) -> None:
+    """Give one of the data folder's secrets another value; processes read it at their start."""
+    _write(data_dir / "secrets.json", {**load_or_create(data_dir), name: value})
+
+
 def _write(path: Path, values: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
