@@ -1,4 +1,4 @@
-"""The README's calls, run as they stand there against a server on a real socket, with the answers they show."""
+"""The calls of the README and of the API guide, run as they stand there, with the answers they show."""
 
 import json
 import re
@@ -10,29 +10,38 @@ from typing import Any
 
 import pytest
 
+from accounts.models import User
+from accounts.tests.factories import access_token_of, create_session
 from config.tests.sources import ROOT
 from notifications.tests.smtp import SmtpSink
 
-SECTION = re.compile(r"^## The first five calls\n(?P<text>.*?)^## ", re.MULTILINE | re.DOTALL)
-BLOCK = re.compile(r"^```(?P<kind>sh|json)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```sh\n(?P<call>.*?)^```\n(?:\n```json\n(?P<answer>.*?)^```)?", re.MULTILINE | re.DOTALL)
 ANYTHING = "…"
+SHIPPED_ADDRESS = "http://127.0.0.1:8000"
+
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the calls are made with curl, which is not here")
 
 
-def blocks(kind: str) -> list[str]:
-    section = SECTION.search((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert section is not None
-    return [match["text"] for match in BLOCK.finditer(section["text"]) if match["kind"] == kind]
+def calls(page: str, *, section: str = "") -> list[tuple[str, str | None]]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if section:
+        text = text.partition(f"## {section}\n")[2].partition("\n## ")[0]
+    return [(match["call"], match["answer"]) for match in BLOCK.finditer(text)]
 
 
-def shell(script: str, folder: Path) -> list[Any]:
-    finished = subprocess.run(["bash", "-euc", script], cwd=folder, capture_output=True, text=True, check=True)
-    return [json.loads(line) for line in finished.stdout.splitlines() if line]
+def run(scripts: list[str], folder: Path, **variables: str) -> list[str]:
+    """Run the scripts in one shell and return what each of them said."""
+    said = [folder / f"{number}.out" for number in range(len(scripts))]
+    parts = [f"{{ {script}\n}} > {out}" for script, out in zip(scripts, said, strict=True)]
+    settings = [f"{name}='{value}'" for name, value in variables.items()]
+    subprocess.run(["bash", "-euc", "\n".join([*settings, *parts])], check=True, capture_output=True, text=True)
+    return [out.read_text(encoding="utf-8") for out in said]
 
 
 def agrees(shown: Any, answered: Any) -> bool:
-    """Return whether the answer is what the README shows, where `…` stands for any value."""
+    """Return whether the answer is what the page shows, where `…` stands for any value."""
     if shown == ANYTHING:
-        return isinstance(answered, str) and answered != ""
+        return answered not in (None, "")
     if isinstance(shown, dict) and isinstance(answered, dict):
         return shown.keys() == answered.keys() and all(agrees(shown[name], answered[name]) for name in shown)
     if isinstance(shown, list) and isinstance(answered, list):
@@ -40,20 +49,35 @@ def agrees(shown: Any, answered: Any) -> bool:
     return bool(shown == answered)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's calls are made with curl, which is not here")
+def compare(answers: list[str], shown: list[str | None]) -> None:
+    for said, expected in zip(answers, shown, strict=True):
+        if expected is not None:
+            assert agrees(json.loads(expected), json.loads(said)), (
+                f"the page shows\n{expected}\nand the answer is\n{said}"
+            )
+
+
 def test_the_first_five_calls_answer_as_the_readme_shows(
     server_url: str, tmp_path: Path, drain: Callable[[], int], smtp_sink: SmtpSink
 ) -> None:
-    variables, register, *others = blocks("sh")
-    variables = variables.replace("http://127.0.0.1:8000", server_url)
+    pairs = calls("README.md", section="The first five calls")
+    variables, register, *others = [call.replace(SHIPPED_ADDRESS, server_url) for call, _ in pairs]
 
-    answers = shell(f"{variables}\n{register}\necho", tmp_path)
+    answers = run([variables, register], tmp_path)
     drain()
     token = smtp_sink.token_sent_to("ada@example.com")
-    script = "\necho\n".join([variables, *others]).replace(f"nkm_{ANYTHING}", token)
-    answers += shell(f"{script}\necho", tmp_path)
+    answers += run([variables, *(call.replace(f"nkm_{ANYTHING}", token) for call in others)], tmp_path)[1:]
 
-    shown = [json.loads(text) for text in blocks("json")]
-    assert len(shown) == len(answers) == 5
-    for expected, answer in zip(shown, answers, strict=True):
-        assert agrees(expected, answer), f"the README shows\n{expected}\nand the answer is\n{answer}"
+    assert len([answer for _, answer in pairs if answer]) == 5
+    compare(answers, [answer for _, answer in pairs])
+
+
+def test_the_calls_of_the_api_guide_answer_as_it_shows(
+    server_url: str, tmp_path: Path, owner: User, admin: User
+) -> None:
+    pairs = calls("docs/api-guide.md")
+    tokens = {"ACCESS": access_token_of(create_session(owner)), "ADMIN": access_token_of(create_session(admin))}
+
+    answers = run([call.replace(SHIPPED_ADDRESS, server_url) for call, _ in pairs], tmp_path, **tokens)
+
+    compare(answers, [answer for _, answer in pairs])
