@@ -49,7 +49,12 @@ def test_every_operation_says_what_it_does_and_what_it_costs() -> None:
         assert operation["description"], (path, method)
         assert operation["x-rate-limit"] in {"default", "auth", "upload", "bulk"}, (path, method)
         assert operation["x-permission"], (path, method)
-        assert {"400", "401", "406", "429", "500", "503"} <= operation["responses"].keys(), (path, method)
+        assert {"400", "406", "429", "500", "503"} <= operation["responses"].keys(), (path, method)
+
+
+def test_an_operation_that_looks_at_tokens_says_how_it_refuses_them() -> None:
+    for path, method, operation in operations():
+        assert not operation["security"] or "401" in operation["responses"], (path, method)
 
 
 def test_every_body_and_every_answer_has_an_example() -> None:

@@ -47,11 +47,9 @@ from core.errors import (
 
 _VERBS: Final = {"GET": "get", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
 _WRITES: Final = frozenset({"PUT", "PATCH", "DELETE"})
+_OF_TOKENS: Final = (InvalidToken, TokenExpired, SessionRevoked)
 _ALWAYS: Final = (
     ValidationFailed,
-    InvalidToken,
-    TokenExpired,
-    SessionRevoked,
     NotAcceptable,
     RateLimited,
     ApplicationError,
@@ -137,6 +135,8 @@ class OperationSchema(AutoSchema):
         return f"{declared.description}\n\n{who}".strip()
 
     def _security(self) -> list[dict[str, list[str]]]:
+        if not self.view.authentication_classes:
+            return []
         return [{}, {SECURITY_SCHEME: []}] if self._access() is Access.PUBLIC else [{SECURITY_SCHEME: []}]
 
     def _body(self, declared: Operation, serializer: type[Serializer[Any]]) -> dict[str, Any]:
@@ -196,6 +196,8 @@ class OperationSchema(AutoSchema):
     def _errors(self, declared: Operation) -> Iterable[type[ApplicationError]]:
         yield from _ALWAYS
         yield from declared.errors
+        if self.view.authentication_classes:
+            yield from _OF_TOKENS
         access = self._access()
         if access is not Access.PUBLIC:
             yield NotAuthenticated

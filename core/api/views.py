@@ -28,6 +28,7 @@ from rest_framework.views import APIView
 
 from core.api import replay
 from core.api.access import Access, caller_of, require
+from core.api.chunks import read_chunks
 from core.api.concurrency import CACHE_CONTROL
 from core.api.database_errors import is_retryable
 from core.api.envelope import no_content
@@ -109,6 +110,7 @@ class ApiView(APIView):
         self._refuse_other_formats(request)
         method = self._declared_method(request)
         require(self._access_of(method), self.caller)
+        read_chunks(request._request)
         declared = operation_of(getattr(self, method.lower(), None))
         if declared is not None:
             _refuse_undeclared_input(declared, request)

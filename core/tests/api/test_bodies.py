@@ -1,4 +1,6 @@
 import json
+from io import BytesIO
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -108,6 +110,35 @@ def test_another_type_of_body_is_415(anonymous: Client, content_type: str) -> No
 @pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", 'Application/JSON; charset="utf-8"'])
 def test_json_in_utf_8_is_read_however_it_is_spelled(anonymous: Client, content_type: str) -> None:
     assert anonymous.generic("POST", "/api/v1/notes", b'{"title":"a"}', content_type).status_code == 201
+
+
+def in_chunks(client: Client, body: bytes, **environ: Any) -> Any:
+    """Send a body the way a server hands on one without a length."""
+    chunked = {"wsgi.input": BytesIO(body), "CONTENT_TYPE": JSON, "HTTP_TRANSFER_ENCODING": "chunked"}
+    return client.generic("POST", "/api/v1/notes", **{**chunked, **environ})
+
+
+def test_a_body_in_chunks_is_read_to_its_end(anonymous: Client) -> None:
+    response = in_chunks(anonymous, b'{"title":"Milk"}', **{"wsgi.input_terminated": True})
+
+    assert response.json() == {"success": True, "data": {"title": "Milk"}}
+
+
+def test_a_body_in_chunks_ends_at_one_mebibyte(anonymous: Client) -> None:
+    response = in_chunks(anonymous, b" " * (1024 * 1024 + 1), **{"wsgi.input_terminated": True})
+
+    assert response.status_code == 413
+
+
+def test_a_body_in_chunks_is_refused_where_its_end_cannot_be_told(anonymous: Client) -> None:
+    response = in_chunks(anonymous, b'{"title":"Milk"}')
+
+    assert response.status_code == 400
+    assert error_of(response) == {
+        "code": "PARSE_ERROR",
+        "message": "Send the body with a Content-Length.",
+        "details": [],
+    }
 
 
 @pytest.mark.parametrize("body", [[], [1], "text", 5, None, True])
