@@ -1,0 +1,172 @@
+"""Resources and their types as staff see them; every change is a call of the service that the API calls."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin, badge
+from core.permissions import Caller
+from resources.models import Resource, ResourceType
+from resources.query import CONFIGURATION
+from resources.services.bin import move_to_bin, restore_resource
+from resources.services.records import patch_resource
+from resources.visibility import Visibility
+
+
+class PlaceFilter(admin.SimpleListFilter):
+    """In use (unless said otherwise) or in the bin."""
+
+    title = "place"
+    parameter_name = "place"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [("bin", "In the bin")]
+
+    def choices(self, changelist: Any) -> Any:
+        everything, *others = super().choices(changelist)
+        return [{**everything, "display": "In use"}, *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(deleted_at__isnull=self.value() != "bin")
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """Which type, from the table of types."""
+
+    title = "type"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return list(ResourceType.objects.order_by("name").values_list("key", "name"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(type_id=self.value()) if self.value() else queryset
+
+
+class VisibilityFilter(admin.SimpleListFilter):
+    """Who may read it."""
+
+    title = "visibility"
+    parameter_name = "visibility"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [(choice.value, str(choice.label)) for choice in Visibility]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(visibility=self.value()) if self.value() in Visibility.values else queryset
+
+
+class ResourceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """What staff may write of a resource."""
+
+    class Meta:
+        model = Resource
+        fields = ("name", "description", "visibility", "tags")
+        widgets: ClassVar[dict[str, Any]] = {"description": UnfoldAdminTextareaWidget}
+
+
+@admin.register(Resource)
+class ResourceAdmin(AuditedModelAdmin):
+    """Resources, the bin included. `data` is their owner's to write; their history is the event log's."""
+
+    form = ResourceForm
+    list_display = ("name", "type_id", "owner", "visibility_label", "status", "version", "updated_at", "deleted_at")
+    list_filter = (PlaceFilter, TypeFilter, VisibilityFilter)
+    search_fields = ("name",)
+    search_help_text = "Words of the text, an owner's whole address, or an id"
+    ordering = ("-created_at", "-id")
+    actions = ("delete_them", "restore")
+    formfield_overrides = {ArrayField: {"widget": UnfoldAdminTextInputWidget}}
+    fields = (
+        ("name", "visibility"),
+        "description",
+        "tags",
+        ("type_id", "owner"),
+        ("status", "external_id", "version"),
+        "data",
+        ("created_at", "updated_at"),
+        ("deleted_at", "deleted_by"),
+    )
+    readonly_fields = (
+        "type_id",
+        "owner",
+        "status",
+        "external_id",
+        "version",
+        "data",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+        "deleted_by",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Resource]:
+        resources: QuerySet[Resource] = Resource.all_objects.select_related("owner")
+        return resources
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Look the term up where an index answers: as an id, an owner's address, or words of the full text."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if "@" in term:
+            return queryset.filter(owner__email=term.lower()), False
+        try:
+            return queryset.filter(id=UUID(term)), False
+        except ValueError:
+            return queryset.filter(search=SearchQuery(term, config=CONFIGURATION, search_type="websearch")), False
+
+    @badge("visibility", {"private": "primary", "internal": "info", "public": "success"}, ordering="visibility")
+    def visibility_label(self, resource: Resource) -> str:
+        return resource.visibility
+
+    def change(self, actor: Caller, row: Resource, changes: dict[str, Any]) -> None:
+        patch_resource(actor=actor, resource_id=row.pk, changes=changes)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Resource | None = None) -> bool:
+        return (obj is None or obj.deleted_at is None) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Resource | None = None) -> bool:
+        """Leave Django's deletion out: ours is an action, and moves to the bin."""
+        return False
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("resources.delete_resource")
+
+    @admin.action(description="Move to the bin", permissions=["remove"])
+    def delete_them(self, request: HttpRequest, queryset: QuerySet[Resource]) -> None:
+        self._each(request, queryset, move_to_bin, done="{} resources moved to the bin.")
+
+    @admin.action(description="Restore from the bin", permissions=["remove"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[Resource]) -> None:
+        self._each(request, queryset, restore_resource, done="{} resources restored.")
+
+    def _each(
+        self, request: HttpRequest, queryset: QuerySet[Resource], verb: Callable[..., object], *, done: str
+    ) -> None:
+        actor = Caller.of(request.user)  # type: ignore[arg-type]  # the admin's users are ours
+        rows = queryset.order_by("pk")
+        self.for_each(request, rows, lambda resource: verb(actor=actor, resource_id=resource.pk), done=done)
+
+
+@admin.register(ResourceType)
+class ResourceTypeAdmin(ReadOnlyModelAdmin):
+    """The types that resources can have."""
+
+    list_display = ("key", "name", "default_visibility", "schema_version", "trash_days", "updated_at")
+    list_filter = ("default_visibility",)
+    search_fields = ("key", "name")
+    ordering = ("key",)
