@@ -97,6 +97,28 @@ def test_a_second_use_after_the_grace_period_is_theft(
     assert [event.type for event in events("session.*")][-2:] == ["session.token_reused", "session.revoked"]
 
 
+def test_an_idempotency_key_does_not_shield_a_thief(first_token: str, owner: User, anonymous: Client) -> None:
+    refresh(anonymous, first_token)
+    leave_grace()
+
+    answer = anonymous.post(PATH, {"refresh_token": first_token}, headers={"idempotency-key": "thief-1"})
+
+    assert error_of(answer) == TOKEN_REUSED
+    assert Session.objects.get().revoke_reason == "token_reuse"
+    assert kinds_sent_to(owner.email) == ["account.token_reuse"]
+
+
+def test_a_lost_answer_comes_again_under_its_key(first_token: str, anonymous: Client) -> None:
+    body, key = {"refresh_token": first_token}, {"idempotency-key": "refresh-1"}
+    lost = anonymous.post(PATH, body, headers=key)
+    leave_grace()
+
+    answer = anonymous.post(PATH, body, headers=key)
+
+    assert answer.json() == lost.json()
+    assert Session.objects.get().revoked_at is None
+
+
 def test_any_token_of_the_family_gives_the_thief_away(first_token: str, anonymous: Client) -> None:
     live = next_token(anonymous, next_token(anonymous, first_token))
     leave_grace()
