@@ -38,13 +38,17 @@ CONFIRM_SECONDS: Final = 10
 # one: it holds a lock of the whole server until the commit is on disk.
 POLL_SECONDS: Final = 0.1
 MOST_BATCHES: Final = 10
+RECALL_SECONDS: Final = 1.0
 MOST_PATIENCE_SECONDS: Final = 5.0
 LOST_FOR_CERTAIN: Final = timedelta(minutes=10)
+
+# How long a message may be on its way, by how often it was sent: 5, 10, 20, 40, then 60 seconds.
+_PATIENCE: Final = "%(resend_after)s * least(power(2, least(greatest(sends - 1, 0), 4)), 12)"
 
 # What waits in a queue that is not empty is most likely waiting its turn: look again after as long as it
 # has waited, at most a minute. In an empty queue it is lost. A row that a worker holds is due only when
 # the worker is dead.
-_CLAIM = """
+_CLAIM: Final = """
 UPDATE outbox SET
     due_at = clock_timestamp() + %(resend_after)s * least(power(2, least(sends, 4)), 12),
     dispatched_at = clock_timestamp(),
@@ -60,7 +64,7 @@ WHERE id IN (
 RETURNING id, task, queue, request_id, traceparent
 """
 
-_LEAVE_WAITING = """
+_LEAVE_WAITING: Final = """
 UPDATE outbox SET due_at = clock_timestamp() + least(
     greatest(clock_timestamp() - dispatched_at, %(resend_after)s), interval '1 minute')
 WHERE id IN (
@@ -70,6 +74,12 @@ WHERE id IN (
     ORDER BY due_at, id LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
 """
+
+_PUT_OFF: Final = f"leased_by IS NULL AND due_at > dispatched_at + {_PATIENCE} + interval '1 second'"
+_QUEUES_PUT_OFF: Final = f"SELECT DISTINCT queue FROM outbox WHERE {_PUT_OFF}"  # noqa: S608  # constants
+_RECALL: Final = f"""
+UPDATE outbox SET due_at = dispatched_at + {_PATIENCE} WHERE {_PUT_OFF} AND queue = ANY(%(empty)s)
+"""  # noqa: S608  # put together from constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,11 @@ class Relay:
     def _relay_while_it_works(self, broker: Connection) -> None:
         broker.connect()
         declare_dead_queue(broker)
+        recalled_at = time.monotonic()
         while not self._stopped:
+            if time.monotonic() - recalled_at > RECALL_SECONDS:
+                recall_lost_rows(broker)
+                recalled_at = time.monotonic()
             sent = relay_due_rows(broker)
             self.sent += sent
             self._failures = 0
@@ -131,7 +145,7 @@ def relay_due_rows(broker: Connection) -> int:
         return 0
     busy = _busy_queues(broker)
     if busy:
-        _execute(_LEAVE_WAITING, busy)
+        _execute(_LEAVE_WAITING, busy=busy)
     sent = 0
     for _ in range(MOST_BATCHES):
         parcels = _claim(busy)
@@ -140,6 +154,14 @@ def relay_due_rows(broker: Connection) -> int:
         if len(parcels) < BATCH:
             break
     return sent
+
+
+def recall_lost_rows(broker: Connection) -> None:
+    """Stop waiting for what was put off because its queue was busy, once that queue is empty: it is lost."""
+    put_off = [queue for (queue,) in _execute(_QUEUES_PUT_OFF)]
+    empty = [queue for queue in put_off if not queue_depth(broker, queue)]
+    if empty:
+        _execute(_RECALL, empty=empty)
 
 
 def queue_name(queue: str) -> str:
@@ -196,18 +218,17 @@ def _busy_queues(broker: Connection) -> list[str]:
 
 
 def _claim(busy: list[str]) -> list[Parcel]:
-    return [Parcel(*row) for row in _execute(_CLAIM, busy)]
+    return [Parcel(*row) for row in _execute(_CLAIM, busy=busy)]
 
 
-def _execute(statement: str, busy: list[str]) -> list[tuple[Any, ...]]:
-    parameters: dict[str, Any] = {
+def _execute(statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    common: dict[str, Any] = {
         "resend_after": timedelta(seconds=settings.OUTBOX_RESEND_SECONDS),
         "lost_for_certain": LOST_FOR_CERTAIN,
-        "busy": busy,
         "batch": BATCH,
     }
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, common | parameters)
         return cursor.fetchall() if cursor.description else []
 
 

@@ -90,6 +90,24 @@ def test_messages_that_wait_their_turn_are_left_alone(db: None, broker: Connecti
     assert DONE == [1]
 
 
+def test_what_was_put_off_is_sent_as_soon_as_its_queue_is_empty(
+    db: None, broker: Connection, celery_app: Celery
+) -> None:
+    queue.enqueue(DO, number=1)
+    relay.relay_due_rows(broker)
+    wait_out_the_resend_time(timedelta(minutes=1))
+    assert relay.relay_due_rows(broker) == 0
+    relay.recall_lost_rows(broker)
+    assert relay.relay_due_rows(broker) == 0
+
+    wipe(broker)
+    relay.recall_lost_rows(broker)
+    assert relay.relay_due_rows(broker) == 1
+
+    assert consume(broker, celery_app) == 1
+    assert DONE == [1]
+
+
 def test_a_row_that_a_dead_worker_holds_is_sent_again(db: None, broker: Connection, celery_app: Celery) -> None:
     queue.enqueue(DO, number=1)
     relay.relay_due_rows(broker)
