@@ -88,6 +88,7 @@ class Up:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    environment: dict[str, str] = field(default_factory=dict)
     announced: str = "Ctrl-C"
     """What it says when the test may go on."""
     output: str = ""
@@ -99,7 +100,7 @@ class Up:
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up", "--port", str(self.port), "--data-dir", str(self.folder)],
             cwd=settings.BASE_DIR,
-            env=embedded_environment(self.folder),
+            env=embedded_environment(self.folder, **self.environment),
             stdin=their_end,
             stdout=their_end,
             stderr=their_end,

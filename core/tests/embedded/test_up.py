@@ -122,28 +122,33 @@ def hang_up(running: Up) -> None:
     running.process.send_signal(signal.SIGHUP)
 
 
+@pytest.fixture(scope="module")
+def used_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that one test after the other starts from."""
+    return tmp_path_factory.mktemp("again") / "data"
+
+
 @pytest.mark.parametrize("stop", [press_ctrl_c, send_term, hang_up])
-def test_it_stops_in_order_and_leaves_nothing(stop: Callable[[Up], None], tmp_path: Path) -> None:
-    running = Up(tmp_path / "data")
+def test_it_stops_in_order_and_leaves_nothing(stop: Callable[[Up], None], used_folder: Path) -> None:
+    running = Up(used_folder, environment={"NOOK_DEMO": "false"})
 
     stop(running)
 
     assert running.wait() == 0
     assert running.output.endswith("Stopped.\r\n")
-    assert processes_of(running.folder) == []
-    assert not (running.folder / "postgres" / "postmaster.pid").exists()
+    assert processes_of(used_folder) == []
+    assert not (used_folder / "postgres" / "postmaster.pid").exists()
 
 
-def test_a_killed_one_leaves_nothing_and_starts_again(tmp_path: Path) -> None:
-    running = Up(tmp_path / "data")
+def test_a_killed_one_leaves_nothing_and_starts_again(used_folder: Path) -> None:
+    running = Up(used_folder, environment={"NOOK_DEMO": "false"})
 
     running.kill()
 
-    assert wait_until_gone(running.folder) == []
-    again = Up(running.folder)
+    assert wait_until_gone(used_folder) == []
+    again = Up(used_folder, environment={"NOOK_DEMO": "false"})
     send_term(again)
     assert again.wait() == 0
-    assert processes_of(again.folder) == []
 
 
 def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path) -> None:

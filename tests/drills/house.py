@@ -1,0 +1,140 @@
+"""A whole house to break: `manage.py up` on a scratch folder, with a broker and a mail server that the drill holds."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from aiosmtpd.controller import Controller
+from django.conf import settings
+from psycopg.rows import namedtuple_row
+
+from core.embedded.locations import Locations
+from core.embedded.program import status_of
+from core.embedded.valkey import Valkey
+from core.tests.embedded.running import embedded_environment, free_port, manage, process_numbers_of, wait_until_gone
+from notifications.tests.smtp import SmtpSink
+
+ADMIN = ("drill@example.com", "a-password-for-the-drill")
+RELAY = r"manage\.py relay"
+WORKER = r"celery .*worker"
+WEB = r"granian .*config\.wsgi"
+WEB_CHILD = r"multiprocessing.*spawn_main"
+
+
+class House:
+    """A running set of processes, each of which may be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "data"
+        self.port = free_port()
+        self._redis_places = Locations(folder / "redis")
+        self.redis = Valkey(self._redis_places)
+        self.redis.start()
+        self.sink = SmtpSink()
+        self._smtp = Controller(self.sink, hostname="127.0.0.1", port=free_port())
+        self._smtp.start()
+        self.sink.port = self._smtp.port
+        self.environment = self._environment()
+        self.log = folder / "up.log"
+        self._up = self._start()
+        self._make_admin()
+
+    def _environment(self) -> dict[str, str]:
+        broker = {"BROKER_URL": os.environ["BROKER_URL"]} if self.has_rabbitmq else {}
+        return embedded_environment(
+            self.folder,
+            DJANGO_SETTINGS_MODULE="tests.drills.settings",
+            REDIS_URL=self._redis_places.redis_url,
+            **broker,
+            QUEUE_PREFIX=f"drill-{os.getpid()}.",
+            EMAIL_URL=self.sink.url,
+            RATE_LIMIT_SCALE="100000",
+            NOOK_WORKERS="2",
+            NOOK_DEMO="false",
+        )
+
+    @property
+    def has_rabbitmq(self) -> bool:
+        """Return whether the broker is one that was given and that we may not kill."""
+        return os.environ.get("BROKER_URL", "").startswith("amqp")
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "up", "--port", str(self.port)],
+                cwd=settings.BASE_DIR,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_until_ready(process)
+        return process
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 60
+        while status_of(("127.0.0.1", self.port), "/health/ready") != 200:
+            assert process.poll() is None, self.log.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, self.log.read_text(encoding="utf-8")
+            time.sleep(0.1)
+
+    def mend(self) -> None:
+        """Start again what a drill left down, and wait for the rest."""
+        if self.redis.process is None or self.redis.process.poll() is not None:
+            self.redis.start()
+        self._wait_until_ready(self._up)
+
+    def _make_admin(self) -> None:
+        email, password = ADMIN
+        secret = {"DJANGO_SUPERUSER_PASSWORD": password}
+        made = manage("createsuperuser", "--noinput", "--email", email, environment=self.environment | secret)
+        assert made.returncode == 0, made.stderr
+
+    def kill(self, pattern: str, *, which: int = 0) -> bool:
+        """Kill one of the processes whose command line matches with -9; return whether there was one."""
+        numbers = process_numbers_of(self.folder, pattern)
+        if not numbers:
+            return False
+        try:
+            os.kill(numbers[which % len(numbers)], signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def kill_redis(self) -> None:
+        """Kill Redis (and with it the broker, unless that is RabbitMQ) with -9, and leave it down."""
+        self.signal_redis(signal.SIGKILL)
+        assert self.redis.process is not None
+        self.redis.process.wait()
+
+    def signal_redis(self, number: signal.Signals) -> None:
+        assert self.redis.process is not None
+        self.redis.process.send_signal(number)
+
+    def rows(self, query: str) -> list[Any]:
+        """Return what the database says, asked past the product."""
+        with psycopg.connect(
+            host=str(Locations(self.folder).run_dir), user="nook", dbname="nook", row_factory=namedtuple_row
+        ) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def seconds_until_quiet(self, *, patience: float) -> float:
+        """Return how long it takes until nothing is left to be done."""
+        started = time.monotonic()
+        while self.rows("SELECT 1 FROM outbox LIMIT 1"):
+            assert time.monotonic() - started < patience, self.rows("SELECT * FROM outbox LIMIT 5")
+            time.sleep(0.2)
+        return round(time.monotonic() - started, 1)
+
+    def stop(self) -> None:
+        """Stop everything; nothing may be left."""
+        self._up.send_signal(signal.SIGTERM)
+        code = self._up.wait(60)
+        self.signal_redis(signal.SIGCONT)
+        self.redis.stop()
+        self._smtp.stop(no_assert=True)
+        assert (code, wait_until_gone(self.folder)) == (0, [])
