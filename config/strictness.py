@@ -22,6 +22,7 @@ _SECRETS: Final = {
     "ENCRYPTION_KEYS": "1:$(openssl rand -base64 32)",
     "JWT_KEYS": "1:$(openssl rand -base64 32)",
 }
+_OPTIONAL_SECRETS: Final = {"METRICS_TOKEN": "openssl rand -hex 32"}
 
 
 def refuse_faults(settings: Mapping[str, Any]) -> None:
@@ -51,9 +52,10 @@ def _missing() -> Iterator[str]:
 
 
 def _weak_secrets(settings: Mapping[str, Any]) -> Iterator[str]:
-    for name, command in _SECRETS.items():
+    for name, command in (_SECRETS | _OPTIONAL_SECRETS).items():
         if not settings[name]:
-            yield f"{name} is missing: make one with `{command}`."
+            if name in _SECRETS:
+                yield f"{name} is missing: make one with `{command}`."
             continue
         for secret in _parts(name, settings[name]):
             fault = weakness(secret)
@@ -62,7 +64,7 @@ def _weak_secrets(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _parts(name: str, value: str) -> list[str]:
-    if name == "SECRET_KEY":
+    if not name.endswith("_KEYS"):
         return [value]
     return [entry.partition(":")[2] for entry in value.split(",") if entry.strip()]
 

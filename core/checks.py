@@ -6,12 +6,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connection
 
 _YEAR: Final = 31_536_000
 _LIMITS: Final = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+_DEMO_ADDRESSES: Final = "@example.com"
 _GOOD_HASHERS: Final = ("BCryptSHA256PasswordHasher", "Argon2PasswordHasher")
 
 
@@ -26,7 +28,7 @@ def check_database(app_configs: Any, *, databases: Any = None, **kwargs: Any) ->
     """Return what the database itself lacks; asked for by `check --deploy --database default`."""
     if not databases or "default" not in databases:
         return []
-    return [*_time_limits(), *_append_only_log()]
+    return [*_time_limits(), *_append_only_log(), *_demo_users()]
 
 
 @checks.register("nook")
@@ -200,6 +202,13 @@ def _append_only_log() -> Iterator[CheckMessage]:
     if not count:
         hint = "Migrate; if a trigger was disabled, enable it: ALTER TABLE events ENABLE TRIGGER ALL."
         yield Error("The event log can be rewritten.", hint=hint, id="nook.E131")
+
+
+def _demo_users() -> Iterator[CheckMessage]:
+    users = get_user_model()._default_manager.filter(email__endswith=_DEMO_ADDRESSES, is_active=True)
+    if users.exists():
+        hint = "Delete or disable every user at example.com."
+        yield Error("The users of the demo can sign in.", hint=hint, id="nook.E132")
 
 
 def _is_network(text: str) -> bool:

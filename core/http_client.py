@@ -5,6 +5,7 @@ goes to the address that was checked, with the original name in SNI and Host. Re
 request has a wall clock and a byte limit, a breaker per host, and is repeated only where that is safe.
 """
 
+import os
 import random
 import socket
 import threading
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http.client import HTTPException
 from ipaddress import ip_address
 from typing import Any, Final
@@ -34,7 +36,6 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _CHUNK: Final = 65_536
 _RETRY_AFTER_AT_MOST: Final = 10.0
 _BACKOFF: Final = 0.2
-_RESOLVER: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolve")
 
 
 class RequestFailed(Exception):
@@ -156,9 +157,11 @@ class _Target:
     def addresses(self, timeout: float) -> list[tuple[socket.AddressFamily, Any]]:
         """Return what the name resolves to; raises `AddressRefused` when any of it is not public."""
         try:
-            found = _RESOLVER.submit(
-                socket.getaddrinfo, self.host, self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-            ).result(timeout)
+            found = (
+                _resolver(os.getpid())
+                .submit(socket.getaddrinfo, self.host, self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+                .result(timeout)
+            )
         except FutureTimeoutError:
             raise TimedOut("The name was not resolved in time.") from None
         except (OSError, UnicodeError):
@@ -167,6 +170,12 @@ class _Target:
         if not self.is_allowed_by_name and not all(_is_public_text(str(address[0])) for _, address in addresses):
             raise AddressRefused("The address is not on the open internet.")
         return addresses
+
+
+@lru_cache(maxsize=1)
+def _resolver(process_id: int) -> ThreadPoolExecutor:
+    """Return the threads that names are resolved in: `getaddrinfo` knows no timeout. A forked child needs its own."""
+    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolve")
 
 
 def _is_public_text(text: str) -> bool:

@@ -85,7 +85,7 @@ class PrettyFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         clock = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        text = f"{clock} {record.levelname[:4]:4} {record.name}: {record.getMessage()}"
+        text = f"{clock} {record.levelname[:4]:4} {record.name}: {_visible(record.getMessage())}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return redact_text(text)
@@ -122,7 +122,7 @@ def access_line(metadata: dict[str, Any]) -> None:
     metadata["request_id"] = context.request_id
     message = f"{metadata['method']} {metadata['path']} {metadata['status']}"
     if settings.LOG_FORMAT == "pretty":
-        return write_line(f"{datetime.now(UTC):%H:%M:%S} {message} {metadata['duration_ms']} ms\n".encode())
+        return write_line(f"{datetime.now(UTC):%H:%M:%S} {_visible(message)} {metadata['duration_ms']} ms\n".encode())
     line = {
         "timestamp": datetime.now(UTC),
         "level": "info" if metadata["status"] < 500 else "error",
@@ -132,6 +132,11 @@ def access_line(metadata: dict[str, Any]) -> None:
         "metadata": metadata,
     }
     return write_line(_dump(line) + b"\n")
+
+
+def _visible(text: str) -> str:
+    """Return `text` with control characters spelt out: what a stranger sends must not steer a terminal."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _dump(line: dict[str, Any]) -> bytes:

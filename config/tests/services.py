@@ -23,6 +23,8 @@ _locations = Locations(_folder)
 _missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
 _urls = {"DATABASE_URL": _locations.database_url, "REDIS_URL": _locations.redis_url}
 os.environ.update({name: _urls[name] for name in _missing})
+# Files, metrics and audit heads of the tests do not mix with those of a server that runs from this clone.
+os.environ["NOOK_DATA_DIR"] = str(_folder)
 # Here, because the conftest files of the apps import models.
 django.setup()
 

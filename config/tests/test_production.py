@@ -42,6 +42,7 @@ def test_everything_that_is_missing_or_weak_is_told_at_once_a_line_each(tmp_path
         PUBLIC_URL="http://api.nook.example",
         TRUSTED_PROXY_COUNT=None,
         EMAIL_URL=None,
+        METRICS_TOKEN="short",
     )
 
     result = check(environment, tmp_path)
@@ -54,6 +55,7 @@ def test_everything_that_is_missing_or_weak_is_told_at_once_a_line_each(tmp_path
         "nook: EMAIL_URL is missing: name the mail server, smtp://user:password@host:587.",
         "nook: ENCRYPTION_KEYS is missing: make one with `1:$(openssl rand -base64 32)`.",
         "nook: JWT_KEYS repeats a few characters: make one with `1:$(openssl rand -base64 32)`.",
+        "nook: METRICS_TOKEN is shorter than 32 bytes: make one with `openssl rand -hex 32`.",
         "nook: PUBLIC_URL must start with https://.",
         "nook: SECRET_KEY is shorter than 32 bytes: make one with `openssl rand -hex 32`.",
         "nook: TRUSTED_PROXY_COUNT is missing: say how many proxies stand in front, 0 if none.",

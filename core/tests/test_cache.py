@@ -2,10 +2,12 @@
 
 import threading
 import time
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.core.management import call_command
 from django_redis import get_redis_connection
 from pytest_django import Settings
 
@@ -174,3 +176,17 @@ def test_djangos_own_cache_holds_json_and_never_pickle(settings: Settings) -> No
 
     (stored,) = [get_redis_connection("default").get(key) for key in get_redis_connection("default").keys("*:1:key")]
     assert stored == b'{"a": 1}'
+
+
+def test_an_operator_clears_one_namespace_or_all() -> None:
+    for namespace in ("users", "lists"):
+        cached(namespace, "1", Source("old"))
+    output = StringIO()
+
+    call_command("cache_clear", "users", stdout=output)
+    assert cached("users", "1", Source("new")) == "new"
+    assert cached("lists", "1", Source("new")) == "old"
+
+    call_command("cache_clear", stdout=output)
+    assert cached("lists", "1", Source("newer")) == "newer"
+    assert output.getvalue().splitlines()[0] == "Cleared users."

@@ -93,3 +93,9 @@ def test_a_log_that_can_be_rewritten_is_found() -> None:
         cursor.execute("ALTER TABLE events DISABLE TRIGGER append_only")
 
     assert [message.id for message in check_database(None, databases=["default"])] == ["nook.E131"]
+
+
+def test_a_user_of_the_demo_is_found(owner: Any) -> None:
+    assert owner.email == "owner@example.com"
+
+    assert [message.id for message in check_database(None, databases=["default"])] == ["nook.E132"]

@@ -122,6 +122,12 @@ def test_at_a_terminal_a_line_is_for_a_person() -> None:
     assert PrettyFormatter().format(record).endswith("INFO nook: token=[redacted] used")
 
 
+def test_what_a_stranger_sends_does_not_steer_a_terminal() -> None:
+    record = logging.makeLogRecord({"name": "nook", "levelname": "INFO", "msg": "GET /\x1b[2Jü\n200"})
+
+    assert PrettyFormatter().format(record).endswith("nook: GET /\\x1b[2Jü\\n200")
+
+
 def test_a_closed_stream_does_not_stop_the_work() -> None:
     code = "import os, logging\nfrom core.logging import write_line\nos.close(2)\nwrite_line(b'x')\nprint('goes on')"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
