@@ -59,3 +59,16 @@ def test_every_locked_package_has_a_version_and_a_hash() -> None:
         entries = re.split(r"\n(?=[a-zA-Z])", path.read_text(encoding="utf-8").strip())
 
         assert [entry.splitlines()[0] for entry in entries if "==" not in entry or "--hash=sha256:" not in entry] == []
+
+
+def test_every_dependency_has_its_reason_written_down() -> None:
+    reasons = (ROOT / "docs/adr/0001-dependencies.md").read_text(encoding="utf-8")
+    direct = {
+        re.split(r"[\[=<>~ ]", line)[0]
+        for name in ("requirements.in", "requirements-dev.in")
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith(("#", "-"))
+    }
+
+    assert {name for name in direct if f"| {name} |" not in reasons} == set()
+    assert {name for name in re.findall(r"^\| ([A-Za-z][\w-]+) \|", reasons, re.MULTILINE)} - direct == {"package"}
