@@ -303,3 +303,14 @@ def test_an_id_of_another_form_is_not_found(client: Client, path: str) -> None:
 
 def test_ids_are_uuid_version_7(client: Client) -> None:
     assert UUID(str(made(client)["id"])).version == 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ﷺ " * 20_000, "a-b-c-d " * 30_000, "㎧ ℀ " * 25_000, "x" * 250_000, "".join(f"{n} " for n in range(38_000))],
+)
+def test_the_heaviest_data_can_be_stored_whatever_the_search_makes_of_it(client: Client, text: str) -> None:
+    response = client.post(PATH, {"name": "Heavy", "data": {"text": text}})
+
+    assert response.status_code == 201
+    assert Resource.objects.get().data == {"text": text}

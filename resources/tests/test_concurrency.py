@@ -1,0 +1,104 @@
+"""Many writers at once: nothing that was acknowledged is lost, no version is skipped or given twice."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from accounts.models import User
+from accounts.tests.factories import create_user
+from core.models import Event
+from core.permissions import Caller
+from resources.models import Resource, ResourceVersion
+from resources.services import Content, create_resource
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+ClientOf = Callable[[User], Client]
+WRITERS = 8
+
+
+def at_once(work: Callable[[int], Any]) -> list[Any]:
+    """Return the results of `work` for each writer, all running side by side."""
+
+    def run(number: int) -> Any:
+        try:
+            return work(number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return list(pool.map(run, range(WRITERS)))
+
+
+@pytest.fixture
+def row() -> Resource:
+    """A resource of a user."""
+    return create_resource(actor=Caller.of(create_user()), content=Content(name="Shared", data={"kept": 0}))
+
+
+def test_parallel_patches_of_different_fields_lose_none(row: Resource, client_of: ClientOf) -> None:
+    clients = [client_of(row.owner) for _ in range(WRITERS)]
+
+    def patch(number: int) -> int:
+        body = {"data": {f"field{number}": number, "nested": {f"n{number}": True}}}
+        return int(clients[number].patch(f"/api/v1/resources/{row.id}", body).status_code)
+
+    assert at_once(patch) == [200] * WRITERS
+    row.refresh_from_db()
+    assert row.data == {
+        "kept": 0,
+        **{f"field{number}": number for number in range(WRITERS)},
+        "nested": {f"n{number}": True for number in range(WRITERS)},
+    }
+    assert row.version == WRITERS + 1
+    numbers = ResourceVersion.objects.filter(resource=row).order_by("number").values_list("number", flat=True)
+    assert list(numbers) == list(range(1, WRITERS + 2))
+    assert Event.objects.filter(type="resource.updated").count() == WRITERS
+
+
+def test_of_parallel_writes_on_one_version_exactly_one_wins(row: Resource, client_of: ClientOf) -> None:
+    clients = [client_of(row.owner) for _ in range(WRITERS)]
+
+    def patch(number: int) -> int:
+        headers = {"If-Match": '"1"'}
+        answer = clients[number].patch(f"/api/v1/resources/{row.id}", {"name": f"Name {number}"}, headers=headers)
+        return int(answer.status_code)
+
+    assert sorted(at_once(patch)) == [200] + [412] * (WRITERS - 1)
+    row.refresh_from_db()
+    assert row.version == 2
+
+
+def test_of_parallel_creations_with_one_external_id_exactly_one_wins(client_of: ClientOf) -> None:
+    user = create_user()
+    clients = [client_of(user) for _ in range(WRITERS)]
+
+    def create(number: int) -> int:
+        body = {"name": f"Name {number}", "external_id": "one"}
+        return int(clients[number].post("/api/v1/resources", body).status_code)
+
+    assert sorted(at_once(create)) == [201] + [409] * (WRITERS - 1)
+    assert (Resource.objects.count(), ResourceVersion.objects.count()) == (1, 1)
+    assert Event.objects.filter(type="resource.created").count() == 1
+
+
+def test_a_deletion_and_parallel_writes_leave_one_history(row: Resource, client_of: ClientOf) -> None:
+    clients = [client_of(row.owner) for _ in range(WRITERS)]
+    path = f"/api/v1/resources/{row.id}"
+
+    def write(number: int) -> int:
+        if number == 3:
+            return int(clients[number].delete(path).status_code)
+        return int(clients[number].patch(path, {"name": f"Name {number}"}).status_code)
+
+    statuses = at_once(write)
+
+    assert statuses[3] == 204
+    assert set(statuses) <= {200, 204, 404}
+    last = ResourceVersion.objects.filter(resource_id=row.id).latest("number")
+    assert last.action == "deleted"
+    assert last.number == 2 + statuses.count(200)
