@@ -78,7 +78,7 @@ class ResourceAdmin(AuditedModelAdmin):
     """Resources, the bin included. `data` is their owner's to write; their history is the event log's."""
 
     form = ResourceForm
-    list_display = ("name", "type_id", "owner", "visibility_label", "status", "version", "updated_at", "deleted_at")
+    list_display = ("name", "type_key", "owner", "visibility_label", "status", "version", "updated_at")
     list_filter = (PlaceFilter, TypeFilter, VisibilityFilter)
     search_fields = ("name",)
     search_help_text = "Words of the text, an owner's whole address, or an id"
@@ -89,14 +89,14 @@ class ResourceAdmin(AuditedModelAdmin):
         ("name", "visibility"),
         "description",
         "tags",
-        ("type_id", "owner"),
+        ("type_key", "owner"),
         ("status", "external_id", "version"),
         "data",
         ("created_at", "updated_at"),
         ("deleted_at", "deleted_by"),
     )
     readonly_fields = (
-        "type_id",
+        "type_key",
         "owner",
         "status",
         "external_id",
@@ -125,6 +125,10 @@ class ResourceAdmin(AuditedModelAdmin):
             return queryset.filter(id=UUID(term)), False
         except ValueError:
             return queryset.filter(search=SearchQuery(term, config=CONFIGURATION, search_type="websearch")), False
+
+    @admin.display(description="type", ordering="type")
+    def type_key(self, resource: Resource) -> str:
+        return resource.type_key
 
     @badge("visibility", {"private": "primary", "internal": "info", "public": "success"}, ordering="visibility")
     def visibility_label(self, resource: Resource) -> str:
