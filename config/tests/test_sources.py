@@ -71,4 +71,4 @@ def test_every_dependency_has_its_reason_written_down() -> None:
     }
 
     assert {name for name in direct if f"| {name} |" not in reasons} == set()
-    assert {name for name in re.findall(r"^\| ([A-Za-z][\w-]+) \|", reasons, re.MULTILINE)} - direct == {"package"}
+    assert set(re.findall(r"^\| ([A-Za-z][\w-]+) \|", reasons, re.MULTILINE)) - direct == {"package"}

@@ -8,7 +8,6 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.tests.factories import access_token_of, create_session
-from config.tests.cast import ApiClient
 from core.models import Event
 from resources.access import Level
 from resources.models import Resource, ResourceVersion
@@ -112,7 +111,9 @@ def test_an_owner_with_an_old_sign_in_is_asked_to_sign_in_again(owner: User) -> 
     row = create_resource(owner)
     session = create_session(owner, authenticated_at=datetime.now(UTC) - timedelta(minutes=11))
 
-    response = ApiClient(access_token_of(session)).delete(f"{PATH}/{row.id}?permanent=true")
+    response = Client(headers={"Authorization": f"Bearer {access_token_of(session)}"}).delete(
+        f"{PATH}/{row.id}?permanent=true"
+    )
 
     assert (response.status_code, response.json()["error"]["code"]) == (403, "REAUTHENTICATION_REQUIRED")
     assert Resource.objects.count() == 1
