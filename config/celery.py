@@ -35,6 +35,8 @@ SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
 
 def set_up_django(**_: Any) -> None:
     """Set Django up before Celery reads its configuration; what is wrong with the settings is told in one line."""
+    # The celery command takes BROKER_URL for its own --broker, over the settings; it knows no unix:// URL.
+    os.environ.pop("CELERY_BROKER_URL", None)
     with explained():
         if not (apps.ready or apps.loading):
             django.setup()
