@@ -3,7 +3,7 @@
 import time
 from typing import Any, Final
 
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from core.doctor.findings import Finding, bad, good, worth_a_look
@@ -15,7 +15,11 @@ _SHOWN: Final = 5
 def reachable() -> Finding:
     """Look whether the server answers, how fast, and whether it is new enough."""
     started = time.perf_counter()
-    ((version,),) = _rows("SELECT current_setting('server_version_num')::int")
+    try:
+        ((version,),) = _rows("SELECT current_setting('server_version_num')::int")
+    except (DatabaseError, InterfaceError) as error:
+        connection.close()
+        return bad("database", f"does not answer: {str(error).splitlines()[0]}", "Start it or mend DATABASE_URL.")
     milliseconds = (time.perf_counter() - started) * 1000
     name = f"PostgreSQL {version // 10000}.{version % 10000}, answers in {milliseconds:.1f} ms"
     if version < _OLDEST_VERSION:
