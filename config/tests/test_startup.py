@@ -59,6 +59,11 @@ def run(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedPro
         ),
         (
             "check",
+            {"NOOK_DATA_DIR": "/proc/nook"},
+            "nook: cannot write to the data folder /proc/nook: set NOOK_DATA_DIR to another one.",
+        ),
+        (
+            "check",
             {"SECRET_KEY_FILE": "/nowhere"},
             "nook: SECRET_KEY_FILE: cannot read /nowhere: No such file or directory.",
         ),

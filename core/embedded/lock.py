@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from core.embedded.process import EmbeddedServerError, is_alive
+from core.embedded.process import EmbeddedServerError, is_alive, make_writable_folder
 
 
 class FolderInUse(EmbeddedServerError):
@@ -17,7 +17,7 @@ def lock_folder(folder: Path, *, patience: float = 15.0) -> int:
 
     A run that was killed leaves servers that need a moment to stop: those are waited for. A run that is alive is not.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_writable_folder(folder)
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + patience
     while not _take(descriptor):

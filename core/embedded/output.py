@@ -26,4 +26,6 @@ def _pump(name: str, child: subprocess.Popen[bytes]) -> None:
         return
     with child.stdout as pipe:
         for line in pipe:
-            say(f"{name:<{_WIDTH}}| {line.decode(errors='replace').rstrip()}")
+            text = line.decode(errors="replace").rstrip()
+            if text:
+                say(f"{name:<{_WIDTH}}| {text}")

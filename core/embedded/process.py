@@ -22,6 +22,17 @@ class EmbeddedServerError(Exception):
     """A process of ours cannot run; the message is one line that says which, why and what would help."""
 
 
+def make_writable_folder(folder: Path) -> None:
+    """Make the folder if it is not there; raise when we may not write in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        usable = False
+    if not usable:
+        raise EmbeddedServerError(f"cannot write to the data folder {folder}: set NOOK_DATA_DIR to another one.")
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What to run: a name for people, the command line, and the signal that the kernel sends when we die."""

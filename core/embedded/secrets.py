@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from core.embedded.process import make_writable_folder
+
 
 def load_or_create(data_dir: Path) -> dict[str, str]:
     """Return the data folder's secrets by setting name, after making the ones that are not there yet."""
@@ -25,7 +27,7 @@ def replace_secret(data_dir: Path, name: str, value: str) -> None:
 
 
 def _write(path: Path, values: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_writable_folder(path.parent)
     temporary = path.with_suffix(f".{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

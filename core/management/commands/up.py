@@ -45,10 +45,7 @@ def _run(plan: Plan, lock: int) -> None:
         _start_servers(supervisor, lock)
         login = prepare_database()
         _start_programs(supervisor, plan)
-        if supervisor.wait_for(lambda: status_of((plan.local_host, plan.port), "/health/ready") == 200, seconds=60):
-            _say_where_everything_is(plan, login)
-        else:
-            say("The web server is not ready after 60 s; its lines above say why.")
+        _say_where_everything_is(plan, login)
         supervisor.watch()
     except StopRequested:
         say("Stopping…")
@@ -78,7 +75,7 @@ def _plan() -> Plan:
 def _start_servers(supervisor: Supervisor, lock: int) -> None:
     if not settings.DATABASE_URL:
         supervisor.start(Postgres(settings.EMBEDDED, inherited=(lock,)))
-    if not os.environ.get("REDIS_URL"):
+    if settings.EMBEDDED.redis_url == settings.REDIS_URL:
         supervisor.start(Valkey(settings.EMBEDDED, inherited=(lock,)))
 
 
@@ -87,7 +84,12 @@ def _start_programs(supervisor: Supervisor, plan: Plan) -> None:
     metrics = settings.DATA_DIR / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir()
-    for program in programs(plan):
+    web, *others = programs(plan)
+    supervisor.start(web)
+    # The processors are the web server's until it answers: that is what a person waits for.
+    if not supervisor.wait_for(lambda: status_of((plan.local_host, plan.port), "/health/ready") == 200, seconds=60):
+        say("The web server is not ready after 60 s; its lines above say why.")
+    for program in others:
         supervisor.start(program)
 
 
