@@ -1,7 +1,7 @@
 """The numbers on the admin's first page: a fixed handful of cheap queries, each for those who may see it."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -78,7 +78,7 @@ def _people(days: list[Day]) -> list[Card]:
 def _sign_ups() -> list[Day]:
     first = timezone.now().date() - timedelta(days=_DAYS - 1)
     rows = (
-        User.all_objects.filter(created_at__date__gte=first, created_at__gte=timezone.now() - timedelta(days=_DAYS))
+        User.all_objects.filter(created_at__gte=datetime.combine(first, time.min, tzinfo=UTC))
         .annotate(day=TruncDate("created_at"))
         .values_list("day")
         .annotate(count=Count("id"))

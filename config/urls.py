@@ -1,7 +1,9 @@
 """The top of the route tree: API versions, admin, pages, operations."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView, TemplateView
 
 from accounts.api.keys import jwks
 from accounts.pages import links
@@ -15,6 +17,14 @@ urlpatterns = [
     path("api/v1/", include("config.api_v1")),
     re_path(r"^api/(?P<rest>.*)$", unrouted),
     path("admin/", admin.site.urls),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path(
+        "",
+        TemplateView.as_view(
+            template_name="pages/home.html", extra_context={"title": "Welcome", "site_name": settings.SITE_NAME}
+        ),
+        name="home",
+    ),
     path(".well-known/jwks.json", jwks, name="jwks"),
     path("files/<str:token>", signed_file, name="signed-file"),
     # Where mailed links land
@@ -26,5 +36,5 @@ urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("metrics", health.metrics),
-    path("status", health.status_page),
+    path("status", health.status_page, name="status"),
 ]

@@ -186,3 +186,11 @@ def test_an_account_that_waits_for_its_address_is_told_so(db: None) -> None:
     response = sign_in(Client(), "new@example.com")
 
     assert "Confirm your e-mail address first." in response.content.decode()
+
+
+def test_the_first_page_leads_on_and_the_admin_is_found_without_its_slash(db: None) -> None:
+    home = Client().get("/")
+
+    assert home.status_code == 200
+    assert '<a href="/admin/">Administration</a>' in home.content.decode()
+    assert Client().get("/admin").headers["Location"] == INDEX

@@ -17,11 +17,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.template import TemplateDoesNotExist
 from django.utils import timezone
 
+from core.crypto import DecryptionFailed
 from core.events import publish
 from core.permissions import SYSTEM
-from notifications.channels import DeliveryFailed, Fence, email
+from notifications.channels import DeliveryFailed, Fence, Outgoing, email
+from notifications.kinds import UnknownKind
 from notifications.models import (
     EMAIL,
     FAILED,
@@ -68,7 +71,7 @@ def deliver(*, message_id: UUID) -> Postponed | None:
     if not isinstance(claimed, Message):
         return claimed
     try:
-        answer = CHANNELS[claimed.channel](render(claimed), fence=_fence(claimed))
+        answer = CHANNELS[claimed.channel](_written(claimed), fence=_fence(claimed))
     except ClaimLost:
         return Postponed(lease(), "another worker is sending this message")
     except DeliveryFailed as failure:
@@ -78,6 +81,14 @@ def deliver(*, message_id: UUID) -> Postponed | None:
         return postponed
     _note_success(claimed, answer)
     return None
+
+
+def _written(message: Message) -> Outgoing:
+    """Return the message as it goes out; one that this release cannot write (any more, or yet) is tried again."""
+    try:
+        return render(message)
+    except (UnknownKind, TemplateDoesNotExist, DecryptionFailed) as error:
+        raise DeliveryFailed(f"cannot be written: {type(error).__name__}: {error}", permanent=False) from error
 
 
 def lease() -> timedelta:

@@ -1,20 +1,24 @@
 """Writing messages: the row now, the delivery after commit."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from email.utils import parseaddr
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.utils import timezone
 
 from core.events import publish
 from core.permissions import Caller
 from core.queue import enqueue
 from notifications.kinds import kind_of
-from notifications.models import MAX_ATTEMPTS, OPEN_STATES, QUEUED, Message
+from notifications.models import MAX_ATTEMPTS, OPEN_STATES, QUEUED, SENDING, Message
+
+_ABANDONED_AFTER: Final = timedelta(hours=1)
 
 
 @transaction.atomic
@@ -36,7 +40,7 @@ def send(
     """
     variables = dict(context or {})
     kind_of(kind).refuse_wrong_variables(frozenset(variables))
-    user = _user(to)
+    user: Any = None if address and name and locale else _user(to)
     message = Message(
         kind=kind,
         recipient_id=to,
@@ -64,7 +68,7 @@ def send_to_user(kind: str, *, user_id: UUID, dedup_key: str | None = None) -> M
 def resend(*, message_ids: Iterable[UUID], actor: Caller) -> int:
     """Queue messages again that are not under way, with a full set of attempts; return how many."""
     messages = Message.objects.select_for_update().filter(id__in=list(message_ids)).order_by("id")
-    finished = [message for message in messages if message.state not in OPEN_STATES]
+    finished = [message for message in messages if not _is_under_way(message)]
     for message in finished:
         before = message.state
         Message.objects.filter(id=message.id).update(state=QUEUED, attempts_left=MAX_ATTEMPTS, sent_at=None)
@@ -76,6 +80,13 @@ def resend(*, message_ids: Iterable[UUID], actor: Caller) -> int:
             data={"kind": message.kind, "before": {"state": before}, "after": {"state": QUEUED}},
         )
     return len(finished)
+
+
+def _is_under_way(message: Message) -> bool:
+    """Return whether a run will still come for it; none does where a worker died with it and its task was given up."""
+    if message.state == SENDING and message.claimed_at is not None:
+        return timezone.now() - message.claimed_at < _ABANDONED_AFTER
+    return message.state in OPEN_STATES
 
 
 def _user(user_id: UUID | None) -> Any:

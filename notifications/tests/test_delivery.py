@@ -9,6 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from core.models import DeadLetter, OutboxRow
+from core.permissions import SYSTEM
 from core.queue import RetryLater
 from notifications import services
 from notifications.models import MAX_ATTEMPTS, Message, MessageAttempt
@@ -280,6 +281,33 @@ def test_an_international_domain_travels_in_ascii(drain: Drain, smtp_sink: SmtpS
     drain()
 
     assert [mail["To"] for mail in smtp_sink.mails] == ["ada@xn--bcher-kva.example"]
+
+
+def test_a_kind_that_this_release_does_not_know_waits_for_one_that_does(drain: Drain, smtp_sink: SmtpSink) -> None:
+    message = welcome()
+    Message.objects.update(kind="account.of_the_next_release")
+    drain()
+
+    message.refresh_from_db()
+    assert (message.state, smtp_sink.offers) == ("queued", 0)
+    assert message.attempts.get().answer == "cannot be written: UnknownKind: account.of_the_next_release"
+
+    Message.objects.update(kind="account.welcome")
+    drain(ahead=DAY)
+    assert len(smtp_sink.mails) == 1
+
+
+def test_a_message_that_its_dead_worker_left_can_be_sent_again(drain: Drain, smtp_sink: SmtpSink) -> None:
+    message = welcome()
+    OutboxRow.objects.all().delete()
+    Message.objects.update(state="sending", attempt_count=1, claimed_at=timezone.now() - timedelta(minutes=59))
+    assert services.resend(message_ids=[message.id], actor=SYSTEM) == 0
+
+    Message.objects.update(claimed_at=timezone.now() - timedelta(minutes=61))
+    assert services.resend(message_ids=[message.id], actor=SYSTEM) == 1
+    drain()
+
+    assert len(smtp_sink.mails) == 1
 
 
 def test_messages_are_forgotten_after_their_time(drain: Drain, smtp_sink: SmtpSink) -> None:

@@ -3,11 +3,13 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
+from django.test import Client
+from pytest_django import Settings
 
 from notifications import services
 from notifications.kinds import KINDS, UnknownKind
 from notifications.models import Message
-from notifications.tests.smtp import SmtpSink, html_of, text_of
+from notifications.tests.smtp import SmtpSink, free_port, html_of, text_of
 
 LINK = "https://nook.example/verify-email?token=nk_secret_0123456789"
 
@@ -48,6 +50,23 @@ def test_address_and_name_are_the_users_own(
 
     (mail,) = smtp_sink.to("owner@example.com")
     assert text_of(mail).startswith("Hello Olive Owner,")
+
+
+def test_registering_does_not_wait_for_the_mail_server(
+    anonymous: Client, drain: Callable[[], int], smtp_sink: SmtpSink, settings: Settings
+) -> None:
+    settings.MAIL = {**smtp_sink.server, "port": free_port()}
+
+    response = anonymous.post(
+        "/api/v1/auth/register",
+        {"email": "ada@example.com", "password": "correct-horse-battery-staple", "name": "Ada"},
+    )
+
+    assert response.status_code == 201
+    assert Message.objects.get().state == "queued"
+    settings.MAIL = smtp_sink.server
+    drain()
+    assert len(smtp_sink.to("ada@example.com")) == 1
 
 
 def test_a_message_goes_with_its_transaction(db: None, drain: Callable[[], int], smtp_sink: SmtpSink) -> None:
