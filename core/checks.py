@@ -54,6 +54,10 @@ def _hosts() -> Iterator[CheckMessage]:
     if not settings.ALLOWED_HOSTS or any(host.startswith(("*", ".")) for host in settings.ALLOWED_HOSTS):
         hint = "Name each host that is ours, without wildcards."
         yield Error("ALLOWED_HOSTS is not exact.", hint=hint, id="nook.E102")
+    host = urlsplit(settings.PUBLIC_URL).hostname
+    if host is not None and host not in settings.ALLOWED_HOSTS:
+        hint = "Add the host of PUBLIC_URL to ALLOWED_HOSTS."
+        yield Error(f"Links lead to {host}, which this server does not answer to.", hint=hint, id="nook.E122")
 
 
 def _https() -> Iterator[CheckMessage]:
@@ -162,6 +166,8 @@ def _mail() -> Iterator[CheckMessage]:
     if not settings.EMAIL_URL.startswith(("smtp://", "smtps://")):
         hint = "Set EMAIL_URL to smtp:// or smtps://."
         yield Error("Mail reaches nobody.", hint=hint, id="nook.E121")
+    elif "tls=none" in settings.EMAIL_URL:
+        yield Warning("Mail goes out in the clear.", hint="Drop tls=none from EMAIL_URL.", id="nook.W123")
 
 
 _RULES: Final[tuple[Callable[[], Iterator[CheckMessage]], ...]] = (

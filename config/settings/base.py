@@ -33,7 +33,7 @@ ENCRYPTION_KEYS = env.text(
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", (), help="Host names that this server answers to.")
 PUBLIC_URL = env.text(
     "PUBLIC_URL", "", help="The address that people reach this server at; links in mails start with it."
-)
+).rstrip("/")
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",

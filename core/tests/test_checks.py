@@ -57,6 +57,8 @@ def test_a_good_deployment_has_nothing_to_say() -> None:
         ("OUTBOUND_ALLOWED_HOSTS", ["metadata.internal"], "nook.W119"),
         ("METRICS_ALLOWED_NETWORKS", ["0.0.0.0/0"], "nook.E120"),
         ("EMAIL_URL", "consolemail://", "nook.E121"),
+        ("PUBLIC_URL", "https://www.nook.example", "nook.E122"),
+        ("EMAIL_URL", "smtp://mail.internal:25?tls=none", "nook.W123"),
     ],
 )
 def test_what_must_not_be_is_found(settings: Settings, name: str, value: Any, number: str) -> None:
