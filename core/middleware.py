@@ -115,10 +115,23 @@ class _OnPages:
 
     get_response: Callable[[HttpRequest], Any]
 
+    def __init__(self, get_response: GetResponse) -> None:
+        super().__init__(get_response)  # type: ignore[call-arg]  # the middleware that this is mixed into
+        self._behind_pages = _behind_pages(get_response)
+
     def __call__(self, request: HttpRequest) -> Any:
         if is_api(request):
-            return self.get_response(request)
+            return self._behind_pages(request)
         return super().__call__(request)  # type: ignore[misc]  # the middleware that this is mixed into
+
+
+def _behind_pages(get_response: GetResponse) -> GetResponse:
+    """Return the first layer that is not for pages alone: an API path goes there in one step."""
+    layer = getattr(get_response, "__wrapped__", None)
+    while isinstance(layer, _OnPages):
+        get_response = layer.get_response
+        layer = getattr(get_response, "__wrapped__", None)
+    return get_response
 
 
 class PageSessionMiddleware(_OnPages, SessionMiddleware):
