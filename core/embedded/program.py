@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -39,6 +38,7 @@ class Program:
     """Where it listens, if it does."""
     grace: float = 10.0
     process: subprocess.Popen[bytes] | None = None
+    has_answered: bool = False
 
     def start(self) -> None:
         """Start the process; it may not be ready yet."""
@@ -49,6 +49,7 @@ class Program:
             SUPERVISOR_VARIABLE: str(os.getpid()),
             "PYTHONUNBUFFERED": "1",
         }
+        self.has_answered = False
         self.process = process.start(Launch(self.name, self.arguments, environment=environment), output=subprocess.PIPE)
         forward(self.name, self.process)
 
@@ -56,19 +57,24 @@ class Program:
         """Ask it to finish what it is doing and go; return whether it did."""
         if self.process is None:
             return True
-        # granian ignores, and then hangs on, a TERM that comes while it starts.
-        self._wait_until_it_listens(is_urgent)
-        return process.stop(self.process, signal.SIGTERM, grace=self.grace, is_urgent=is_urgent)
+        # granian hangs on a TERM that comes while it starts; nobody is being answered then, so nothing is lost.
+        first = signal.SIGKILL if self._is_starting() else signal.SIGTERM
+        return process.stop(self.process, first, grace=self.grace, is_urgent=is_urgent)
 
-    def _wait_until_it_listens(self, is_urgent: Callable[[], bool], *, seconds: float = 5.0) -> None:
-        deadline = time.monotonic() + seconds
-        while self._is_starting() and time.monotonic() < deadline and not is_urgent():
-            time.sleep(0.05)
+    def is_ready(self) -> bool:
+        """Return whether it answers that it is ready."""
+        if self.address is None:
+            return True
+        status = status_of(self.address, "/health/ready")
+        self.has_answered = self.has_answered or status is not None
+        return status == 200
 
     def _is_starting(self) -> bool:
         if self.address is None or self.process is None or self.process.poll() is not None:
             return False
-        return status_of(self.address, "/health/live") is None
+        if not self.has_answered:
+            self.is_ready()
+        return not self.has_answered
 
 
 def status_of(address: tuple[str, int], path: str) -> int | None:

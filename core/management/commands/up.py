@@ -15,7 +15,6 @@ from core.embedded.output import say
 from core.embedded.ports import require_free
 from core.embedded.postgres import Postgres
 from core.embedded.preparation import DemoLogin, prepare_database
-from core.embedded.program import status_of
 from core.embedded.programs import STOP_ORDER, Plan, programs
 from core.embedded.supervisor import StopRequested, Supervisor
 from core.embedded.valkey import Valkey
@@ -87,7 +86,7 @@ def _start_programs(supervisor: Supervisor, plan: Plan) -> None:
     web, *others = programs(plan)
     supervisor.start(web)
     # The processors are the web server's until it answers: that is what a person waits for.
-    if not supervisor.wait_for(lambda: status_of((plan.local_host, plan.port), "/health/ready") == 200, seconds=60):
+    if not supervisor.wait_for(web.is_ready, seconds=60):
         say("The web server is not ready after 60 s; its lines above say why.")
     for program in others:
         supervisor.start(program)
