@@ -6,13 +6,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from config import env
 
 _TLS: Final = ("starttls", "implicit", "none")
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS: Final = {"starttls": 587, "implicit": 465, "none": 25}
 
 
 def mail_from_url(url: str, *, timeout: float) -> dict[str, Any]:
     """Return `settings.MAIL` for `smtp://user:password@host:port?tls=…`, `smtps://…`, `filemail:///folder` or `consolemail://`.
 
-    `smtp://` demands STARTTLS unless `?tls=none` (a mail catcher on a trusted network) is written out.
+    `smtp://` demands STARTTLS unless the server is on this machine, or `?tls=none` (a mail catcher on a trusted
+    network) is written out.
     Raises `ConfigurationError` for anything else.
     """
     parts = urlsplit(url)
@@ -28,8 +30,9 @@ def mail_from_url(url: str, *, timeout: float) -> dict[str, Any]:
         port = parts.port
     except ValueError:
         raise env.ConfigurationError("EMAIL_URL: the port is not a number.") from None
-    tls = _tls(parts.scheme, dict(parse_qsl(parts.query, keep_blank_values=True)))
-    if tls == "none" and parts.username:
+    is_local = parts.hostname in _LOOPBACK
+    tls = _tls(parts.scheme, dict(parse_qsl(parts.query, keep_blank_values=True)), is_local=is_local)
+    if tls == "none" and parts.username and not is_local:
         raise env.ConfigurationError("EMAIL_URL: a password is never sent without TLS; drop tls=none or the user.")
     return {
         "scheme": "smtp",
@@ -48,8 +51,9 @@ def _folder(host: str, path: str) -> str:
     return unquote(path)
 
 
-def _tls(scheme: str, options: dict[str, str]) -> str:
-    tls = options.pop("tls", "implicit" if scheme == "smtps" else "starttls")
+def _tls(scheme: str, options: dict[str, str], *, is_local: bool) -> str:
+    unsaid = "none" if is_local else "starttls"
+    tls = options.pop("tls", "implicit" if scheme == "smtps" else unsaid)
     if options:
         raise env.ConfigurationError(f"EMAIL_URL has no option {', '.join(sorted(options))}; it knows tls.")
     if tls not in _TLS or (scheme == "smtps" and tls != "implicit"):

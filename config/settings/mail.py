@@ -6,7 +6,7 @@ from config.mail import mail_from_url
 EMAIL_URL = env.text(
     "EMAIL_URL",
     "",
-    help="smtp://user:password@host:587 (STARTTLS demanded; ?tls=none for a catcher), smtps://…, filemail:///folder"
+    help="smtp://user:password@host:587 (STARTTLS demanded, but on localhost; ?tls=none for a catcher), smtps://…, filemail:///folder"
     " or consolemail://; empty in development: printed in the log.",
     kind="url",
 )

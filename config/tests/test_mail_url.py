@@ -34,6 +34,18 @@ from config.mail import mail_from_url
             },
         ),
         (
+            "smtp://127.0.0.1:1025",
+            {
+                "scheme": "smtp",
+                "host": "127.0.0.1",
+                "port": 1025,
+                "user": "",
+                "password": "",
+                "tls": "none",
+                "timeout": 5.0,
+            },
+        ),
+        (
             "smtp://catcher:1025?tls=none",
             {
                 "scheme": "smtp",
