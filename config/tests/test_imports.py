@@ -13,7 +13,7 @@ OUTSIDE_WORLDS: dict[str, tuple[str, ...]] = {
     "botocore": ("core.storage", "core.storage.*"),
     "urllib3": ("core.http_client", "core.http_client.*"),
     "urllib.request": ("core.smoke", "core.smoke.*"),
-    "http.client": (),
+    "http.client": ("core.http_client",),  # for the exceptions that urllib3 lets through
     "requests": (),
     "httpx": (),
     "smtplib": ("notifications.channels.email",),
