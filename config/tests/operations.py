@@ -37,6 +37,15 @@ def operations() -> list[Operation]:
     ]
 
 
+def areas(*methods: str) -> dict[str, list[Operation]]:
+    """Return the operations (of these methods, else all) by area: setting a stage costs more than a request."""
+    found: dict[str, list[Operation]] = {}
+    for operation in operations():
+        if not methods or operation.method in methods:
+            found.setdefault(operation.path.removeprefix("/api/v1").split("/")[1], []).append(operation)
+    return found
+
+
 # A body that each operation takes, so that refusals are not those of the body.
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/auth/register": {"email": "new@example.com", "password": PASSWORD, "name": "New"},

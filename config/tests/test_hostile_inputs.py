@@ -9,13 +9,13 @@ import orjson
 import pytest
 
 from config.tests.cast import ApiClient
-from config.tests.operations import Operation, Stage, operations, undone
+from config.tests.operations import Operation, Stage, areas, undone
 
 pytestmark = pytest.mark.django_db
 
-OPERATIONS = operations()
-WRITES = [operation for operation in OPERATIONS if operation.method in {"POST", "PUT", "PATCH"}]
-IN_PATH = [operation for operation in OPERATIONS if "{" in operation.path]
+ALL = areas()
+WRITES = areas("POST", "PUT", "PATCH")
+POSTS = areas("POST")
 
 BODIES: dict[str, bytes] = {
     "nothing": b"",
@@ -194,92 +194,94 @@ def is_sound(response: Any) -> bool:
     return bool(response.status_code < 500)
 
 
-@pytest.mark.parametrize("operation", WRITES, ids=str)
-def test_no_body_makes_a_fault(stage: Stage, client: ApiClient, operation: Operation) -> None:
-    unsound = []
-    for name, body in BODIES.items():
-        with undone():
-            response = client.generic(operation.method, stage.path(operation), body, "application/json")
-        if not is_sound(response):
-            unsound.append(name)
-
-    assert unsound == []
-
-
-@pytest.mark.parametrize("operation", WRITES, ids=str)
-def test_no_value_of_a_field_makes_a_fault(stage: Stage, client: ApiClient, operation: Operation) -> None:
-    unsound = []
-    sound_body = stage.body(operation)
-    for field in sound_body:
-        for name, value in VALUES.items():
-            with undone():
-                body = {**sound_body, field: value}
-                response = client.generic(operation.method, stage.path(operation), _json(body), "application/json")
-            if not is_sound(response):
-                unsound.append((field, name))
-
-    assert unsound == []
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-def test_no_query_makes_a_fault(stage: Stage, client: ApiClient, operation: Operation) -> None:
-    unsound = []
-    for query in QUERIES:
-        with undone():
-            body = _json(stage.body(operation))
-            response = client.generic(
-                operation.method, stage.path(operation), body, "application/json", QUERY_STRING=query
-            )
-        if not is_sound(response):
-            unsound.append(query)
-
-    assert unsound == []
-
-
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-def test_no_header_makes_a_fault(stage: Stage, admin: Any, operation: Operation) -> None:
-    unsound = []
-    for headers in HEADERS:
-        with undone():
-            body = _json(stage.body(operation))
-            environ: dict[str, Any] = {_environ_name(name): value for name, value in headers.items()}
-            response = stage.client(admin).generic(
-                operation.method, stage.path(operation), body, "application/json", **environ
-            )
-        if not is_sound(response):
-            unsound.append(headers)
-
-    assert unsound == []
-
-
-@pytest.mark.parametrize("operation", IN_PATH, ids=str)
-def test_no_path_makes_a_fault(stage: Stage, client: ApiClient, operation: Operation) -> None:
-    unsound = []
-    for name in stage.values:
-        for segment in SEGMENTS:
-            path = operation.path.format_map({**stage.values, name: segment})
-            with undone():
-                response = client.generic(operation.method, path, _json(stage.body(operation)), "application/json")
-            if not is_sound(response):
-                unsound.append(path)
-
-    assert unsound == []
-
-
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.method == "POST"], ids=str)
-def test_any_post_can_be_sent_again_under_its_key(stage: Stage, client: ApiClient, operation: Operation) -> None:
-    headers = {"idempotency-key": "the-same"}
-
+def send(client: ApiClient, stage: Stage, operation: Operation, body: bytes | None = None, **extra: Any) -> Any:
+    """Return the answer to one request whose effects are undone."""
+    path = extra.pop("path", None) or stage.path(operation)
     with undone():
-        first = client.post(stage.path(operation), stage.body(operation), headers=headers)
-        second = client.post(stage.path(operation), stage.body(operation), headers=headers)
+        raw = orjson.dumps(stage.body(operation)) if body is None else body
+        return client.generic(operation.method, path, raw, "application/json", **extra)
 
-    assert is_sound(first)
-    if first.status_code < 300 and "logout" not in operation.path:
-        assert (second.status_code, second.content) == (first.status_code, first.content)
-        assert second["Idempotency-Replayed"] == "true"
-    else:
-        assert "Idempotency-Replayed" not in second
+
+@pytest.mark.parametrize("area", WRITES)
+def test_no_body_makes_a_fault(stage: Stage, client: ApiClient, area: str) -> None:
+    unsound = [
+        (str(operation), name)
+        for operation in WRITES[area]
+        for name, body in BODIES.items()
+        if not is_sound(send(client, stage, operation, body))
+    ]
+
+    assert unsound == []
+
+
+@pytest.mark.parametrize("area", WRITES)
+def test_no_value_of_a_field_makes_a_fault(stage: Stage, client: ApiClient, area: str) -> None:
+    unsound = [
+        (str(operation), field, name)
+        for operation in WRITES[area]
+        for field in stage.body(operation)
+        for name, value in VALUES.items()
+        if not is_sound(send(client, stage, operation, orjson.dumps({**stage.body(operation), field: value})))
+    ]
+
+    assert unsound == []
+
+
+@pytest.mark.parametrize("area", ALL)
+def test_no_query_makes_a_fault(stage: Stage, client: ApiClient, area: str) -> None:
+    unsound = [
+        (str(operation), query)
+        for operation in ALL[area]
+        for query in QUERIES
+        if not is_sound(send(client, stage, operation, QUERY_STRING=query))
+    ]
+
+    assert unsound == []
+
+
+@pytest.mark.parametrize("area", ALL)
+def test_no_header_makes_a_fault(stage: Stage, admin: Any, area: str) -> None:
+    unsound = []
+    for operation in ALL[area]:
+        for headers in HEADERS:
+            environ: dict[str, Any] = {_environ_name(name): value for name, value in headers.items()}
+            if not is_sound(send(stage.client(admin), stage, operation, **environ)):
+                unsound.append((str(operation), headers))
+
+    assert unsound == []
+
+
+@pytest.mark.parametrize("area", ALL)
+def test_no_path_makes_a_fault(stage: Stage, client: ApiClient, area: str) -> None:
+    paths = [
+        (operation, operation.path.format_map({**stage.values, name: segment}))
+        for operation in ALL[area]
+        for name in stage.values
+        for segment in SEGMENTS
+        if f"{{{name}}}" in operation.path
+    ]
+
+    unsound = [path for operation, path in paths if not is_sound(send(client, stage, operation, path=path))]
+
+    assert unsound == []
+
+
+@pytest.mark.parametrize("area", POSTS)
+def test_any_post_can_be_sent_again_under_its_key(stage: Stage, client: ApiClient, area: str) -> None:
+    headers = {"idempotency-key": "the-same"}
+    for operation in POSTS[area]:
+        path, body = stage.path(operation), stage.body(operation)
+
+        with undone():
+            first = client.post(path, body, headers=headers)
+            second = client.post(path, body, headers=headers)
+
+        assert is_sound(first), str(operation)
+        if first.status_code < 300 and "logout" not in path:
+            assert (second.status_code, second.content) == (first.status_code, first.content), str(operation)
+            assert second["Idempotency-Replayed"] == "true", str(operation)
+        else:
+            assert "Idempotency-Replayed" not in second, str(operation)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "FOO"])
@@ -289,10 +291,6 @@ def test_odd_paths_and_methods_are_answered(anonymous: ApiClient, method: str, p
 
     assert response.status_code < 500
     assert method == "HEAD" or is_sound(response)
-
-
-def _json(body: dict[str, Any]) -> bytes:
-    return orjson.dumps(body)
 
 
 def _environ_name(header: str) -> str:
