@@ -3,8 +3,8 @@
 set -eu
 
 PGDATA="${PGDATA:-/var/lib/postgresql/data}"
-PGPASSWORD="$(cat /run/secrets/replication_password)"
-export PGDATA PGPASSWORD
+password="$(cat /run/secrets/replication_password)"
+export PGDATA
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     mkdir -p "$PGDATA"
@@ -12,11 +12,13 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     chown postgres:postgres "$PGDATA"
     # The password goes to a file of its own: recovery settings would show it in pg_settings.
     umask 077
-    printf 'postgres:5432:*:replicator:%s\n' "$PGPASSWORD" > "$PGDATA.pgpass"
+    printf 'postgres:5432:*:replicator:%s\n' "$password" > "$PGDATA.pgpass"
     chown postgres:postgres "$PGDATA.pgpass"
     gosu postgres env PGPASSFILE="$PGDATA.pgpass" pg_basebackup \
         --host=postgres --username=replicator --pgdata="$PGDATA" \
-        --wal-method=stream --write-recovery-conf --create-slot --slot="replica_$(hostname)"
+        --checkpoint=fast --wal-method=stream --write-recovery-conf --create-slot --slot="replica_$(hostname)"
 fi
 
-exec gosu postgres env PGPASSFILE="$PGDATA.pgpass" postgres -c hot_standby=on -c hot_standby_feedback=on
+# A standby must not have less of these than the primary in compose.yaml.
+exec gosu postgres env PGPASSFILE="$PGDATA.pgpass" postgres -c max_connections=120 -c max_wal_senders=10 \
+    -c hot_standby=on -c hot_standby_feedback=on
