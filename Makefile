@@ -42,6 +42,9 @@ check: lint ## Everything that CI runs: lint, migrations, schema, deploy check, 
 drills: .venv/.installed-dev ## Kill real processes at random, and count what was lost (minutes)
 	$(BIN)/python -m pytest -m drill -s -q --show-capture=no tests/drills $(PYTEST_ARGS)
 
+bench: .venv/.installed-dev ## Measure beside plain DRF and a bare function; writes docs/benchmarks.md
+	$(BIN)/python -m bench --write $(BENCH_ARGS)
+
 schema: .venv/.installed-dev ## Write docs/openapi.yaml from the code
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 

@@ -25,7 +25,7 @@ _SHAPE = Shape(plans.slotted(frozenset(), is_anonymous=False), Form.OR)
 _DETAIL = plans.detail(_SHAPE)
 _LIST = plans.page(ListShape(_SHAPE, sort_keys(("-created_at",), SORTS)))
 _SEARCH = plans.page(ListShape(_SHAPE, sort_keys(("-rank",), SORTS), is_search=True))
-_CALLER = {"user": UUID(os.environ["BENCH_USER"]), "role": "user", "limit": 20, "offset": 0}
+_CALLER = {"user": UUID(os.environ["BENCH_USER"]), "role": "user"}
 _local = threading.local()
 
 

@@ -1,4 +1,4 @@
-"""A closed loop of keep-alive connections on one thread: little work for each request, so that the server is measured."""
+"""A closed loop of keep-alive connections on one thread, with little work for each request: the server is measured."""
 
 import selectors
 import socket

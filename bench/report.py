@@ -20,6 +20,7 @@ _TARGETS = {
 _GROWTH_TARGETS = {"search": 1.5}
 _GROWTH_TARGET = 1.3
 _MEMORY_TARGET = 150
+_TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,15 @@ def written(
 def _introduction(options: argparse.Namespace) -> str:
     return f"""# Benchmarks
 
-Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_processor()}, {os.cpu_count()} cores for servers, PostgreSQL and load alike,
-CPython {platform.python_version()}. {options.resources:,} resources of {options.users} users, {options.connections} connections in a closed loop,
-{options.rounds} interleaved rounds of {options.seconds:g} s, medians. Each server is one granian process with four threads.
+Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_processor()}, {os.cpu_count()} cores for servers,
+PostgreSQL and load alike, CPython {platform.python_version()}. {options.resources:,} resources of
+{options.users} users, {options.connections} connections in a closed loop, {options.rounds} interleaved rounds of {options.seconds:g} s,
+medians. Each server is one granian process with four threads.
 
-- **ours**: the product as it is, everything on (limiter, session snapshot, permission, strict parameters, ETag, request id,
-  JSON log line, metrics); only `RATE_LIMIT_SCALE` is raised.
-- **plain DRF**: `bench/plain`, a `ModelViewSet` with SimpleJWT and `PageNumberPagination` over the same tables. It writes
-  neither versions nor events, limits nobody and logs nothing.
+- **ours**: the product as it is, everything on (limiter, session snapshot, permission, strict parameters, ETag,
+  request id, JSON log line, metrics); only `RATE_LIMIT_SCALE` is raised.
+- **plain**: `bench/plain`, a `ModelViewSet` with SimpleJWT and `PageNumberPagination` over the same tables. It
+  writes neither versions nor events, limits nobody and logs nothing.
 - **bare**: `bench/bare.py`, the same SQL in a WSGI function that does nothing else.
 
 Absolute numbers are this machine's; the ratios are the point.
@@ -88,7 +90,7 @@ def _throughput(measured: dict[tuple[str, str], Measured]) -> str:
         beside_bare = f"{ours / bare.rate:.0%}" if bare else ""
         lines.append(
             f"| {work} | {ours:,.0f} | {plain.rate:,.0f} | {f'{bare.rate:,.0f}' if bare else ''} "
-            f"| {_mark(ours / plain.rate >= times)}{ours / plain.rate:.1f}× | ≥ {times:g}× "
+            f"| {_mark(ours / plain.rate >= times)}{ours / plain.rate:.1f}{_TIMES} | ≥ {times:g}{_TIMES} "
             f"| {_mark(ours / bare.rate >= share) if bare and share else ''}{beside_bare} "
             f"| {f'≥ {share:.0%}' if share else ''} |"
         )
@@ -110,11 +112,12 @@ def _costs(measured: dict[tuple[str, str], Measured]) -> str:
 
 
 def _memory(memory: list[float], options: argparse.Namespace) -> str:
-    reached = _mark(max(memory) <= _MEMORY_TARGET)
     steps = ", ".join(f"{size:.0f}" for size in memory)
+    reached = _mark(max(memory) <= _MEMORY_TARGET)
     return f"""## Memory of one web process
 
-{reached}{max(memory):.0f} MiB at most (target ≤ {_MEMORY_TARGET}) over {options.steady:,} requests; at the start and after each tenth: {steps} MiB.
+{reached}{max(memory):.0f} MiB at most (target ≤ {_MEMORY_TARGET}) over {options.steady:,} requests; at the start and
+after each tenth: {steps} MiB.
 """
 
 
@@ -129,7 +132,8 @@ def _growth(growth: dict[str, tuple[float, float]], options: argparse.Namespace)
         target = _GROWTH_TARGETS.get(work, _GROWTH_TARGET)
         reached = _mark(large / small <= target)
         lines.append(
-            f"| {work} | {small * 1e3:.2f} ms | {large * 1e3:.2f} ms | {reached}{large / small:.2f}× | ≤ {target:g}× |"
+            f"| {work} | {small * 1e3:.2f} ms | {large * 1e3:.2f} ms | {reached}{large / small:.2f}{_TIMES} "
+            f"| ≤ {target:g}{_TIMES} |"
         )
     return "\n".join([*lines, ""])
 

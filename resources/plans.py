@@ -12,15 +12,16 @@ from django.db.models import F
 from django.db.models.expressions import Combinable, RawSQL
 
 from core.api.pagination import SortKey
-from core.api.query import MAX_WINDOW
+from core.api.query import DEFAULT_PER_PAGE, MAX_WINDOW
 from core.plans import Fragment, Slot, Statement
 from resources.access import Asker
 from resources.models import Form, Resource, ResourceQuerySet
-from resources.query import FILTERS, IDENTIFIER, KEY_FIELDS, RANK, TEXT, beyond, matches, rank
+from resources.query import FILTERS, IDENTIFIER, KEY_FIELDS, RANK, TEXT, WHOLE, beyond, matches, rank
 from resources.representation import selected
 
 _KEPT: Final = 512
 _CAP: Final = Fragment(str(MAX_WINDOW + 1))
+_OFFSET: Final = Fragment("%s", (Slot("offset", WHOLE),))
 
 _DETAIL: Final = """
 SELECT row_to_json((SELECT shown FROM (SELECT {columns}) AS shown))::text, item._version
@@ -29,7 +30,7 @@ FROM ({item}) AS item ({columns}, _version)
 
 _PAGE: Final = """
 SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
-        FROM ({items} LIMIT {$limit}::bigint OFFSET {$offset}::bigint) AS item ({columns})),
+        FROM ({items} LIMIT {limit} OFFSET {offset}) AS item ({columns})),
        (SELECT count(*) FROM ({matching} LIMIT {cap}) AS matching)
 """
 
@@ -38,7 +39,7 @@ SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
 _RANKED_PAGE: Final = """
 WITH matching AS MATERIALIZED ({ranked} LIMIT {cap}),
      best (id, rank) AS (TABLE matching ORDER BY 2 {direction}, 1 {direction}
-                         LIMIT {$limit}::bigint OFFSET {$offset}::bigint)
+                         LIMIT {limit} OFFSET {offset})
 SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
         FROM (SELECT item.* FROM best CROSS JOIN LATERAL ({items} OFFSET 0) AS item ({columns})
               ORDER BY best.rank {direction}, best.id {direction}) AS item),
@@ -48,10 +49,10 @@ SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
 _CURSOR_PAGE: Final = """
 WITH page AS MATERIALIZED (
     SELECT row_number() OVER () AS _place, item.*
-    FROM ({items} LIMIT {$limit}::bigint + 1) AS item ({columns}, {keys})
+    FROM ({items} LIMIT {limit} + 1) AS item ({columns}, {keys})
 )
 SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
-        FROM (SELECT {columns} FROM page WHERE _place <= {$limit}::bigint ORDER BY _place {direction}) AS item),
+        FROM (SELECT {columns} FROM page WHERE _place <= {limit} ORDER BY _place {direction}) AS item),
        (SELECT coalesce(json_agg(json_build_array({keys}) ORDER BY _place), '[]')::text FROM page)
 """
 
@@ -69,10 +70,14 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class ListShape:
-    """What the statement of a list depends on beyond that."""
+    """What the statement of a list depends on beyond that.
+
+    The length of a page is part of it: the planner takes a limit that it does not know for a tenth of all rows.
+    """
 
     shape: Shape
     sort: tuple[SortKey, ...]
+    per_page: int = DEFAULT_PER_PAGE
     filters: frozenset[str] = frozenset()
     is_search: bool = False
     alike: bool = False
@@ -107,28 +112,29 @@ def version(shape: Shape) -> Statement:
 
 
 @lru_cache(maxsize=_KEPT)
-def page(listed: ListShape) -> Statement:
-    """Return the statement for a numbered page (slots `limit`, `offset`): its JSON and the capped count."""
+def page(listed: ListShape, *, is_first: bool = True) -> Statement:
+    """Return the statement for a numbered page (slot `offset` past the first): its JSON and the capped count."""
+    window = {"limit": Fragment(str(listed.per_page)), "offset": Fragment("0") if is_first else _OFFSET, "cap": _CAP}
     if listed.is_ranked:
-        return _ranked_page(listed)
+        return _ranked_page(listed, window)
     matching = _matching(listed)
     columns, items = _shown(_sorted(matching, listed.sort), listed.shape, is_search=listed.is_search)
-    return Statement(_PAGE, columns=columns, items=items, matching=_counted(listed), cap=_CAP)
+    return Statement(_PAGE, columns=columns, items=items, matching=_counted(listed), **window)
 
 
-def _ranked_page(listed: ListShape) -> Statement:
+def _ranked_page(listed: ListShape, window: dict[str, Fragment]) -> Statement:
     ranked = _matching(listed).values_list("id", rank(alike=listed.alike))
     one = Resource.all_objects.filter(id=RawSQL("best.id", []))
     columns, items = _shown(one, listed.shape, is_search=True)
     direction = Fragment("DESC" if listed.sort[0].descending else "ASC")
     return Statement(
-        _RANKED_PAGE, ranked=Fragment.of(ranked), columns=columns, items=items, direction=direction, cap=_CAP
+        _RANKED_PAGE, ranked=Fragment.of(ranked), columns=columns, items=items, direction=direction, **window
     )
 
 
 @lru_cache(maxsize=_KEPT)
 def cursor_page(listed: ListShape, *, is_start: bool, is_backward: bool) -> Statement:
-    """Return the statement for a page from a cursor (slots `limit`, `key0`, …): its JSON and every row's sort keys.
+    """Return the statement for a page from a cursor (slots `key0`, …): its JSON and the sort keys of every row.
 
     One row more than the page is looked for; only its keys are given, to tell that the list goes on.
     """
@@ -146,6 +152,7 @@ def cursor_page(listed: ListShape, *, is_start: bool, is_backward: bool) -> Stat
         _CURSOR_PAGE,
         columns=columns,
         items=items,
+        limit=Fragment(str(listed.per_page)),
         keys=Fragment(", ".join(f"_key{place}" for place in range(len(keys)))),
         direction=Fragment("DESC" if is_backward else "ASC"),
     )

@@ -84,6 +84,7 @@ def _list_shape(caller: Caller, query: dict[str, Any], *, in_bin: bool) -> ListS
     return ListShape(
         shape_for(caller, query, in_bin=in_bin),
         sort_keys(sort, SORTS),
+        query["per_page"],
         frozenset(name for name in FILTERS if name in query),
         is_search,
     )
@@ -91,7 +92,7 @@ def _list_shape(caller: Caller, query: dict[str, Any], *, in_bin: bool) -> ListS
 
 def _values(caller: Caller, query: dict[str, Any]) -> dict[str, Any]:
     per_page = query["per_page"]
-    values = {**query, "user": caller.id, "role": caller.role, "limit": per_page}
+    values = {**query, "user": caller.id, "role": caller.role}
     values["offset"] = (query.get("page", 1) - 1) * per_page
     if query.get("owner") == ME:
         values["owner"] = caller.id
@@ -99,7 +100,7 @@ def _values(caller: Caller, query: dict[str, Any]) -> dict[str, Any]:
 
 
 def _page(listed: ListShape, values: dict[str, Any]) -> tuple[bytes, int]:
-    raw, counted = plans.page(listed).fetch(values) or (b"[]", b"0")
+    raw, counted = plans.page(listed, is_first=not values["offset"]).fetch(values) or (b"[]", b"0")
     return raw or b"[]", int(counted or 0)
 
 

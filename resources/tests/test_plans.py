@@ -81,8 +81,8 @@ def serialized(caller: Caller) -> list[Any]:
 def planned(caller: Caller, form: Form) -> tuple[list[Any], int]:
     """Return what the plan of a page says of it, and the total."""
     shape = Shape(plans.slotted(caller.permissions, is_anonymous=caller.is_anonymous), form)
-    statement = plans.page(ListShape(shape, sort_keys(("-created_at",), SORTS)))
-    row = statement.fetch({"user": caller.id, "role": caller.role, "limit": 100, "offset": 0})
+    statement = plans.page(ListShape(shape, sort_keys(("-created_at",), SORTS), per_page=100))
+    row = statement.fetch({"user": caller.id, "role": caller.role})
     assert row is not None
     return json.loads(row[0] or b"null"), int(row[1] or 0)
 
