@@ -31,6 +31,7 @@ def expired() -> Iterator[Expired]:
         if issubclass(model, SoftDeleteModel):
             yield Expired(model._meta.db_table, model.all_objects.filter(deleted_at__lt=bin_end))
     yield Expired("idempotency_keys", IdempotencyKey.objects.filter(expires_at__lt=Now()))
+    yield Expired("idempotency_keys", IdempotencyKey.objects.filter(expires_at__lt=Now()))
     trace_end = Now() - timedelta(days=settings.TRACE_RETENTION_DAYS)
     yield Expired("event_deliveries", EventDelivery.objects.filter(handled_at__lt=trace_end))
     yield Expired("schedule_runs", ScheduleRun.objects.filter(due_at__lt=trace_end))

@@ -39,7 +39,7 @@ CONFIRM_SECONDS: Final = 10
 POLL_SECONDS: Final = 0.1
 MOST_BATCHES: Final = 10
 RECALL_SECONDS: Final = 1.0
-MOST_PATIENCE_SECONDS: Final = 5.0
+PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 5.0)
 LOST_FOR_CERTAIN: Final = timedelta(minutes=10)
 
 # How long a message may be on its way, by how often it was sent: 5, 10, 20, 40, then 60 seconds.
@@ -131,7 +131,7 @@ class Relay:
 
     def _recover(self, error: Exception) -> None:
         self._failures += 1
-        pause = min(0.25 * 2**self._failures, MOST_PATIENCE_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
+        pause = PAUSES[min(self._failures, len(PAUSES)) - 1] * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
         logger.warning("relay interrupted", extra={"error": str(error), "retry_in": round(pause, 2)})
         connection.close()
         until = time.monotonic() + pause

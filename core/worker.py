@@ -16,7 +16,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, connection, models, transaction
+from django.db import DatabaseError, InterfaceError, connection, models, transaction
 from django.db.models.functions import Now
 
 from core import context, queue
@@ -151,13 +151,13 @@ def _renewed_lease(row: OutboxRow) -> Iterator[None]:
 
 
 def _keep_lease(outbox_id: int, token: UUID, done: threading.Event) -> None:
-    try:
-        while not done.wait(_lease().total_seconds() / 4):
+    while not done.wait(_lease().total_seconds() / 4):
+        try:
             OutboxRow.objects.filter(id=outbox_id, leased_by=token).update(due_at=ClockTime() + _lease())
-    except DatabaseError:
-        logger.exception("lease not renewed", extra={"outbox_id": outbox_id})
-    finally:
-        connection.close()
+        except (DatabaseError, InterfaceError):
+            logger.warning("lease not renewed", exc_info=True, extra={"outbox_id": outbox_id})
+            connection.close()
+    connection.close()
 
 
 def _lease() -> timedelta:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from pytest_django import Settings
 
 from core import events as log
@@ -187,3 +187,16 @@ def test_purge_removes_what_is_past_its_time(db: None) -> None:
 
     assert ScheduleRun.objects.get().due_at == new
     assert EventDelivery.objects.get().handled_at == new
+
+
+def test_purge_empties_the_bin_of_what_has_lain_there_long_enough(owner: models.Model, stranger: models.Model) -> None:
+    people = type(owner)._base_manager
+    people.filter(pk=owner.pk).update(deleted_at=datetime(2020, 1, 1, tzinfo=UTC))
+    people.filter(pk=stranger.pk).update(deleted_at=datetime.now(UTC))
+
+    assert "users: 1\n" in run("purge")
+    assert people.filter(pk=owner.pk).exists()
+    assert "users: 1\n" in run("purge", "--yes")
+
+    assert not people.filter(pk=owner.pk).exists()
+    assert people.filter(pk=stranger.pk).exists()
