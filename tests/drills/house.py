@@ -1,5 +1,6 @@
 """A whole house to break: `manage.py up` on a scratch folder, with a broker and a mail server that the drill holds."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -35,6 +36,8 @@ class House:
         self._redis_places = Locations(folder / "redis")
         self.redis = Valkey(self._redis_places)
         self.redis.start()
+        # The mail server's library tells of every command; a drill prints one line.
+        logging.getLogger("mail.log").setLevel(logging.WARNING)
         self.sink = SmtpSink()
         self._smtp = Controller(self.sink, hostname="127.0.0.1", port=free_port())
         self._smtp.start()

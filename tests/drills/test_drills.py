@@ -36,15 +36,16 @@ def test_workers_relay_and_broker_are_killed_at_random(house: House, seconds: fl
     chance = random.Random(4711)
 
     kills = every(
-        lambda: chance.uniform(0.3, 1.0),
+        # Long enough apart for a worker to come up and take tasks, which are what a kill can lose.
+        lambda: chance.uniform(0.4, 2.4),
         lambda: _kill_something(house, chance),
         until=lambda: not any(person.is_alive() for person in people),
     )
 
-    recovery = house.seconds_until_quiet(patience=120)
+    recovery = house.seconds_until_quiet(patience=240)
     result = reckon(house, ledger)
     report("kill -9 of workers, relay and broker", {**result, "kills": kills, "recovery_s": recovery})
-    assert kills >= seconds / 2
+    assert kills >= seconds / 3
     assert ledger.acked > seconds
     assert (result["lost"], result["duplicated"], result["dead_letters"], result["audit"]) == (0, 0, 0, True)
     assert ledger.errors == 0
@@ -80,6 +81,8 @@ def test_web_processes_are_killed_while_they_answer(house: House) -> None:
 
 
 def test_the_broker_is_down_when_people_write(house: House) -> None:
+    if house.has_rabbitmq:
+        pytest.skip("The broker that BROKER_URL names is not ours to stop.")
     ledger = Ledger()
     house.kill_redis()
 
