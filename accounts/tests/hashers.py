@@ -1,6 +1,6 @@
 """The production hashers with less work: the suite signs in thousands of times."""
 
-from django.contrib.auth.hashers import BCryptSHA256PasswordHasher, PBKDF2PasswordHasher
+from django.contrib.auth.hashers import Argon2PasswordHasher, BCryptSHA256PasswordHasher, PBKDF2PasswordHasher
 
 
 class CheapBCryptSHA256PasswordHasher(BCryptSHA256PasswordHasher):
@@ -17,3 +17,11 @@ class ModeratePBKDF2PasswordHasher(PBKDF2PasswordHasher):
     """Enough work to be seen in a measurement."""
 
     iterations = 150_000
+
+
+class ModerateArgon2PasswordHasher(Argon2PasswordHasher):
+    """Enough work to be seen in a measurement, in one thread and little memory, so that it is always the same."""
+
+    time_cost = 4
+    memory_cost = 8192
+    parallelism = 1

@@ -23,7 +23,7 @@ ROUNDS = 4
 def _measurable_hashes(db: None, settings: Settings) -> Iterator[None]:
     settings.PASSWORD_HASHERS = [
         "accounts.tests.hashers.ModerateBCryptSHA256PasswordHasher",
-        "django.contrib.auth.hashers.Argon2PasswordHasher",
+        "accounts.tests.hashers.ModerateArgon2PasswordHasher",
         "accounts.tests.hashers.ModeratePBKDF2PasswordHasher",
     ]
     forget_census()
@@ -62,10 +62,13 @@ def test_a_wrong_sign_in_costs_the_same_work_for_every_account() -> None:
     emails = accounts_in_every_state()
     work_of_a_wrong_sign_in("warm@example.com", "10.50.0.1")
 
-    work = {
-        state: min(work_of_a_wrong_sign_in(email, f"10.51.{number}.{each}") for each in range(1, ROUNDS + 1))
-        for number, (state, email) in enumerate(emails.items())
-    }
+    # In turns, because this machine's other work slows a processor too; the least of some tries is the account's own.
+    numbered = list(enumerate(emails.items(), 1))
+    rounds = [
+        {state: work_of_a_wrong_sign_in(email, f"10.51.{each}.{number}") for number, (state, email) in numbered}
+        for each in range(ROUNDS)
+    ]
+    work = {state: min(each[state] for each in rounds) for state in emails}
 
     assert max(work.values()) / min(work.values()) < 1.3, work
     assert SignInThrottle.objects.count() == len(emails) + 1
