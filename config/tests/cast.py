@@ -1,13 +1,10 @@
 """The pytest plugin that gives every test its cast: four people, and API clients in sessions of theirs."""
 
-from collections.abc import Callable, Iterator
-from importlib import import_module
+from collections.abc import Callable
 from random import SystemRandom
 from typing import Any
 
 import pytest
-import pytest_django
-from django.apps import apps
 from django.test import Client
 
 from accounts.models import User
@@ -35,16 +32,6 @@ class ApiClient(Client):
 
     def patch(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any) -> Any:  # type: ignore[override]  # as above
         return super().patch(path, {} if data is None else data, content_type, **extra)
-
-
-@pytest.fixture(autouse=True)
-def _lasting_rows(request: pytest.FixtureRequest, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
-    """Put back what migrations wrote after a test that committed: emptying the tables takes it, too."""
-    yield
-    if "transactional_db" in request.fixturenames:
-        with django_db_blocker.unblock():
-            import_module("accounts.migrations.0002_roles").create_roles(apps, None)
-            import_module("resources.migrations.0003_item").add_item(apps, None)
 
 
 @pytest.fixture

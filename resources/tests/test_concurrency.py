@@ -15,7 +15,7 @@ from core.permissions import Caller
 from resources.models import Resource, ResourceVersion
 from resources.services import Content, create_resource
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ClientOf = Callable[[User], Client]
 WRITERS = 8

@@ -13,7 +13,7 @@ from core.models import Event
 from resources.models import Resource, ResourceVersion, Share
 
 # VACUUM runs in no transaction; what the migrations made (roles, the type) is put back before each test.
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def seed(**options: Any) -> str:
