@@ -12,11 +12,14 @@ from typing import Any
 import psycopg
 from aiosmtpd.controller import Controller
 from django.conf import settings
+from kombu import Connection as BrokerConnection
 from psycopg.rows import namedtuple_row
 
 from core.embedded.locations import Locations
 from core.embedded.program import status_of
 from core.embedded.valkey import Valkey
+from core.queue import QUEUES
+from core.relay import DEAD
 from core.tests.embedded.running import embedded_environment, free_port, manage, process_numbers_of, wait_until_gone
 from notifications.tests.smtp import SmtpSink
 
@@ -133,6 +136,16 @@ class House:
             time.sleep(0.2)
         return round(time.monotonic() - started, 1)
 
+    def _leave_no_queues(self) -> None:
+        if not self.has_rabbitmq:
+            return
+        prefix = self.environment["QUEUE_PREFIX"]
+        with BrokerConnection(os.environ["BROKER_URL"]) as broker:
+            for name in (*QUEUES, DEAD):
+                broker.default_channel.queue_delete(prefix + name)
+            for name in ("tasks", DEAD):
+                broker.default_channel.exchange_delete(prefix + name)
+
     def stop(self) -> None:
         """Stop everything; nothing may be left."""
         self._up.send_signal(signal.SIGTERM)
@@ -140,4 +153,5 @@ class House:
         self.signal_redis(signal.SIGCONT)
         self.redis.stop()
         self._smtp.stop(no_assert=True)
+        self._leave_no_queues()
         assert (code, wait_until_gone(self.folder)) == (0, [])
