@@ -31,7 +31,6 @@ def expired() -> Iterator[Expired]:
         if issubclass(model, SoftDeleteModel):
             yield Expired(model._meta.db_table, model.all_objects.filter(deleted_at__lt=bin_end))
     yield Expired("idempotency_keys", IdempotencyKey.objects.filter(expires_at__lt=Now()))
-    yield Expired("idempotency_keys", IdempotencyKey.objects.filter(expires_at__lt=Now()))
     trace_end = Now() - timedelta(days=settings.TRACE_RETENTION_DAYS)
     yield Expired("event_deliveries", EventDelivery.objects.filter(handled_at__lt=trace_end))
     yield Expired("schedule_runs", ScheduleRun.objects.filter(due_at__lt=trace_end))
@@ -43,13 +42,14 @@ def purge() -> dict[str, int]:
 
 
 def _purge(rows: models.QuerySet[models.Model]) -> int:
+    """Remove the rows by batches; one by one where another row may still point at one and keep it."""
+    one_by_one = issubclass(rows.model, SoftDeleteModel)
     removed = 0
     batch = rows.order_by("pk")
-    while ids := list(batch.values_list("pk", flat=True)[:BATCH]):
-        removed += (
-            sum(_remove(rows.filter(pk=key)) for key in ids) if _has_guards(rows) else _remove(rows.filter(pk__in=ids))
-        )
-        batch = rows.order_by("pk").filter(pk__gt=ids[-1])
+    while keys := list(batch.values_list("pk", flat=True)[:BATCH]):
+        for wanted in ([key] for key in keys) if one_by_one else [keys]:
+            removed += _remove(rows.filter(pk__in=wanted))
+        batch = rows.order_by("pk").filter(pk__gt=keys[-1])
     return removed
 
 
@@ -62,7 +62,3 @@ def _remove(rows: models.QuerySet[models.Model]) -> int:
     except (ProtectedError, RestrictedError):
         return 0
     return count
-
-
-def _has_guards(rows: models.QuerySet[models.Model]) -> bool:
-    return issubclass(rows.model, SoftDeleteModel)
