@@ -41,3 +41,10 @@ def test_the_command_is_run_by_a_test(app: str, name: str) -> None:
     tests = [path for path in files(".py") if "tests" in path.parts and path.name.startswith("test_")]
 
     assert any(mentions(path, name) for path in tests), f"no test runs manage.py {name}"
+
+
+@pytest.mark.parametrize(("app", "name"), COMMANDS)
+def test_the_command_stands_in_the_list_of_commands(app: str, name: str) -> None:
+    page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+
+    assert f"`{name}`" in page.partition("## Commands")[2]
