@@ -12,6 +12,7 @@ from config.tests.sources import PACKAGES, ROOT
 PLANTED = {
     "Floors": ("notifications/planted.py", "import accounts.models\n"),
     "Inside a feature": ("accounts/services/planted.py", "import accounts.admin\n"),
+    "Inside the ground": ("core/models/planted.py", "import core.api.envelope\n"),
     "Services and models know no HTTP": ("resources/services/planted.py", "import rest_framework.views\n"),
     "The edges of a feature are its own": ("resources/planted.py", "import accounts.api\n"),
     "No packages that import each other in a circle": (
