@@ -37,7 +37,7 @@ lint: .venv/.installed-dev ## Format check, lint, types, import contracts
 	$(BIN)/lint-imports --no-cache
 
 check: lint ## Everything that CI runs: lint, migrations, schema, deploy check, tests, coverage
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=xml:var/coverage.xml $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory test PYTEST_ARGS="--cov --cov-report=term --cov-report=xml:var/coverage.xml $(PYTEST_ARGS)"
 
 drills: .venv/.installed-dev ## Kill real processes at random, and count what was lost (minutes)
 	$(BIN)/python -m pytest -m drill -s -q --show-capture=no tests/drills $(PYTEST_ARGS)
