@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from aiosmtpd.controller import Controller
 from django.conf import settings
-from kombu import Connection as BrokerConnection
+from kombu.connection import Connection as BrokerConnection
 from psycopg.rows import namedtuple_row
 
 from core.embedded.locations import Locations
