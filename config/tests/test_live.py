@@ -1,5 +1,6 @@
 """`GET /api/v1/events/stream`: what happens, told at once, to whoever may read it and to nobody else."""
 
+import http.client
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -162,6 +163,18 @@ def test_the_number_of_streams_is_bounded(following: Callable[..., Stream], owne
     assert [stream.status for stream in streams] == [200, 200, 200]
     assert refused.status == 503
     assert json.loads(refused.body)["error"]["message"] == "Too many live connections; try again later."
+
+
+def test_a_head_request_holds_no_stream(live: LiveProcess, transactional_db: None, owner: User) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=5)
+    token = access_token_of(create_session(owner))
+
+    connection.request("HEAD", PATH, headers={"Authorization": f"Bearer {token}"})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream")
 
 
 def test_the_live_process_has_no_other_api(live: LiveProcess, transactional_db: None) -> None:

@@ -46,7 +46,7 @@ class EventStream(ApiView):
     def get(self, request: Request) -> HttpResponseBase:
         position = _position(request)
         headers = {"Content-Type": stream.CONTENT_TYPE, "X-Accel-Buffering": "no"}
-        if not isinstance(request._request, ASGIRequest):
+        if request.method == "HEAD" or not isinstance(request._request, ASGIRequest):
             return HttpResponse(stream.once(self.caller, position), headers=headers)
         stream.require_room()
         return StreamingHttpResponse(stream.follow(self._caller_now, position), headers=headers)
