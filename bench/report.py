@@ -57,8 +57,8 @@ def _introduction(options: argparse.Namespace) -> str:
 
 Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {_processor()}, {os.cpu_count()} cores for servers,
 PostgreSQL and load alike, CPython {platform.python_version()}. {options.resources:,} resources of
-{options.users} users, {options.connections} connections in a closed loop, {options.rounds} interleaved rounds of {options.seconds:g} s,
-medians. Each server is one granian process with four threads.
+{options.users} users, {options.connections} connections in a closed loop, {options.rounds} interleaved
+rounds of {options.seconds:g} s, medians. Each server is one granian process with four threads.
 
 - **ours**: the product as it is, everything on (limiter, session snapshot, permission, strict parameters, ETag,
   request id, JSON log line, metrics); only `RATE_LIMIT_SCALE` is raised.
