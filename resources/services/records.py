@@ -1,14 +1,17 @@
 """Making and changing resources. Each verb is one transaction: lock, check, write, version, event."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from django.db import transaction
+from django.db.models import TextField
 
 from core.errors import Detail, ValidationFailed
 from core.permissions import Caller
+from core.plans import Fragment, Insertion, Slot, Statement
 from resources.access import Action, Asker
 from resources.changes import merge_patch
 from resources.models import ITEM, Resource, ResourceType
@@ -46,7 +49,7 @@ def create_resource(*, actor: Caller, content: Content, type_key: str = ITEM, ow
         **_complete(content, default_visibility=kind.default_visibility),
     )
     _refuse_heavy_data(resource.data)
-    resource.save(force_insert=True)
+    _insertion().run(resource)
     record(resource, "created", before={}, actor=actor)
     return resource
 
@@ -106,10 +109,21 @@ def _refuse_other_type(resource: Resource, type_key: str | None) -> None:
 
 
 def _type_named(key: str) -> ResourceType:
-    kind = ResourceType.objects.filter(key=key).only("key", "schema_version", "default_visibility").first()
-    if kind is None:
+    row = _type_statement().fetch({"key": key})
+    if row is None or row[0] is None or row[1] is None:
         raise ValidationFailed.of("type", "does_not_exist", "There is no such resource type.")
-    return kind
+    return ResourceType(key=key, schema_version=int(row[0]), default_visibility=row[1].decode())
+
+
+@lru_cache(maxsize=1)
+def _type_statement() -> Statement:
+    kinds = ResourceType.objects.filter(key=Slot("key", TextField()))
+    return Statement("{kinds}", kinds=Fragment.of(kinds.values_list("schema_version", "default_visibility")))
+
+
+@lru_cache(maxsize=1)
+def _insertion() -> Insertion:
+    return Insertion(Resource, "id", "type", "owner", "schema_version", *_WRITABLE)
 
 
 def _complete(content: Content, *, default_visibility: str) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """What every write of a resource shares: the door, the version row, the event."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 from core.errors import NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import Caller
+from core.plans import Insertion
 from resources.access import Action, Asker, Holding, Level, decide
 from resources.changes import difference
 from resources.models import Resource, ResourceQuerySet, ResourceVersion
@@ -61,16 +63,23 @@ def state_of(resource: Resource) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1)
+def _version_insertion() -> Insertion:
+    return Insertion(ResourceVersion, "id", "resource", "number", "action", "actor", "snapshot", "changed")
+
+
 def record(resource: Resource, action: str, *, before: dict[str, Any], actor: Caller) -> None:
     """Write the version row and the event of the write that has just been made."""
     after = state_of(resource)
     old, new = difference(before, after)
-    ResourceVersion.objects.create(
-        resource=resource,
-        number=resource.version,
-        action=action,
-        actor_id=actor.id,
-        snapshot=after,
-        changed=sorted({**old, **new}),
+    _version_insertion().run(
+        ResourceVersion(
+            resource=resource,
+            number=resource.version,
+            action=action,
+            actor_id=actor.id,
+            snapshot=after,
+            changed=sorted({**old, **new}),
+        )
     )
     publish(f"resource.{action}", subject=resource, actor=actor, data={"before": old, "after": new})
