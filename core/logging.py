@@ -94,8 +94,12 @@ class PrettyFormatter(logging.Formatter):
 class LineHandler(logging.Handler):
     """Writes each record to the error stream by one call."""
 
-    def createLock(self) -> None:  # logging's own name
-        self.lock = None
+    def handle(self, record: logging.LogRecord) -> bool:
+        # Without the handler's lock: one call to the kernel writes the line, and no thread waits for another's.
+        passed = self.filter(record)
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return bool(passed)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
