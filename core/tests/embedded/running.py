@@ -89,6 +89,7 @@ class Up:
     folder: Path
     port: int = field(default_factory=free_port)
     environment: dict[str, str] = field(default_factory=dict)
+    user: str | None = None
     announced: str = "Ctrl-C"
     """What it says when the test may go on."""
     output: str = ""
@@ -105,6 +106,7 @@ class Up:
             stdout=their_end,
             stderr=their_end,
             start_new_session=True,
+            user=self.user,
             preexec_fn=_own_terminal,
         )
         os.close(their_end)

@@ -3,8 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
+import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -149,6 +153,35 @@ def test_a_killed_one_leaves_nothing_and_starts_again(used_folder: Path) -> None
     again = Up(used_folder, environment={"NOOK_DEMO": "false"})
     send_term(again)
     assert again.wait() == 0
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> str:
+    """The name of a user without any right, who can run what root can run here."""
+    if os.geteuid() != 0:
+        pytest.skip("Only root can become somebody else; all the other tests ran as a normal user.")
+    if not python_runs_for("nobody"):
+        pytest.skip("This Python is installed where only root can read it.")
+    return "nobody"
+
+
+def python_runs_for(user: str) -> bool:
+    try:
+        subprocess.run([sys.executable, "-c", "import redis"], user=user, cwd="/", capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def test_a_normal_user_needs_nothing_more(nobody: str) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        shutil.chown(home, nobody)
+        running = Up(Path(home) / "data", environment={"NOOK_DEMO": "false"}, user=nobody)
+
+        send_term(running)
+
+        assert running.wait() == 0
+        assert processes_of(running.folder) == []
 
 
 def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
