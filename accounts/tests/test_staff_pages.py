@@ -57,6 +57,17 @@ def test_the_list_of_users_is_searched_and_filtered(owner: User, stranger: User,
     assert set(names_in(browser.get(USERS, {"account": "idle"}))) == {owner.email, stranger.email}
 
 
+@pytest.mark.parametrize(
+    ("path", "lookup"),
+    [(USERS, "password__startswith"), (SESSIONS, "token__startswith"), (SESSIONS, "user__password__startswith")],
+)
+def test_no_address_spells_out_a_stored_secret(admin: User, moderator: User, path: str, lookup: str) -> None:
+    answer = signed_in(moderator).get(path, {lookup: "bcrypt"})
+
+    assert answer.status_code == 400
+    assert admin.email not in answer.content.decode()
+
+
 def test_the_list_counts_live_sessions(owner: User, admin: User) -> None:
     create_session(owner)
     create_session(owner)
