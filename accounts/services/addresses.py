@@ -8,7 +8,14 @@ from accounts.models.users import normalised_email
 from accounts.services.mails import origin, tell, tell_sparingly, tell_with_link
 from accounts.services.registration import verify_email
 from accounts.services.sessions import require_recent_sign_in
-from accounts.services.single_use_tokens import CHANGE_EMAIL, RESET_PASSWORD, VERIFY_EMAIL, find_token, redeem_token
+from accounts.services.single_use_tokens import (
+    CHANGE_EMAIL,
+    RESET_PASSWORD,
+    VERIFY_EMAIL,
+    find_token,
+    redeem_token,
+    void_tokens,
+)
 from core.errors import Conflict
 from core.events import publish
 from core.permissions import Caller
@@ -57,7 +64,7 @@ def _move(found: SingleUseToken) -> User:
     user.version += 1
     user.save(update_fields=["email", "email_verified", "version"])
     # Links that went to the old address would let whoever reads it back in.
-    SingleUseToken.objects.filter(user=user, purpose__in=(RESET_PASSWORD, VERIFY_EMAIL), used_at=None).delete()
+    void_tokens(user, RESET_PASSWORD, VERIFY_EMAIL)
     publish(
         "user.email_changed",
         subject=user,

@@ -10,7 +10,7 @@ from accounts.passwords import refuse_weak_password
 from accounts.services.mails import origin, tell, tell_with_link
 from accounts.services.registration import mark_verified
 from accounts.services.sessions import confirm_password, end_sessions
-from accounts.services.single_use_tokens import RESET_PASSWORD, find_token, redeem_token
+from accounts.services.single_use_tokens import CHANGE_EMAIL, RESET_PASSWORD, find_token, redeem_token, void_tokens
 from core.errors import InvalidCredentials
 from core.events import publish
 from core.permissions import Caller
@@ -70,8 +70,11 @@ def _replace(user: User, password_hash: str, actor: Caller) -> None:
 
 
 def _store(user: User, password_hash: str, *, actor: Caller, how: str) -> None:
-    """Write the hash; links to set a password that are still on their way stop serving."""
+    """Write the hash; links that are still on their way to set a password, or to move the account, stop serving.
+
+    Whoever asked to move it may be the very person that the new password shuts out.
+    """
     User.objects.filter(pk=user.pk).update(password=password_hash, version=F("version") + 1)
-    SingleUseToken.objects.filter(user=user, purpose=RESET_PASSWORD, used_at=None).delete()
+    void_tokens(user, RESET_PASSWORD, CHANGE_EMAIL)
     publish("user.password_changed", subject=user, actor=actor, data={"how": how}, audience=[user.pk])
     tell(user, "account.password_changed", **origin())

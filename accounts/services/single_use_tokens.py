@@ -78,6 +78,11 @@ def redeem_token(token: SingleUseToken) -> None:
         raise invalid_token()
 
 
+def void_tokens(user: User, *purposes: str) -> None:
+    """Make the user's open links of these purposes stop serving."""
+    SingleUseToken.objects.filter(user=user, purpose__in=purposes, used_at=None).delete()
+
+
 def purge_single_use_tokens() -> int:
     """Delete the tokens that ended more than a day ago; return how many."""
     return SingleUseToken.objects.filter(expires_at__lt=datetime.now(UTC) - timedelta(days=1)).delete()[0]

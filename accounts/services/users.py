@@ -20,7 +20,7 @@ from accounts.passwords import refuse_weak_password
 from accounts.services.administration import keeping_an_admin, refuse_more_than_held
 from accounts.services.mails import tell_with_link
 from accounts.services.sessions import end_sessions, revoke
-from accounts.services.single_use_tokens import RESET_PASSWORD
+from accounts.services.single_use_tokens import CHANGE_EMAIL, RESET_PASSWORD, VERIFY_EMAIL, void_tokens
 from core.errors import Conflict, Detail, NotFound, PermissionDenied, ValidationFailed
 from core.events import publish
 from core.identifiers import uuid7
@@ -167,6 +167,9 @@ def _change(actor: Caller, user_id: UUID, changes: Mapping[str, Any], check_vers
             return user
         _refuse_change(actor, user, after)
         _apply(user, after)
+    if "email" in after:
+        # They went to the old address, and say nothing of the new one.
+        void_tokens(user, VERIFY_EMAIL, RESET_PASSWORD, CHANGE_EMAIL)
     publish("user.updated", subject=user, actor=actor, data={"before": before, "after": after}, audience=[user.pk])
     _let_it_hold(actor, user, after)
     return user

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from django.test import Client
 
 from accounts.models import User
@@ -16,7 +17,7 @@ from accounts.tests.answers import (
     sign_in,
     tables,
 )
-from accounts.tests.factories import access_token_of, create_session
+from accounts.tests.factories import PASSWORD, access_token_of, create_session
 from core.tests.spine import Drain, Events
 from notifications.tests.smtp import SmtpSink
 
@@ -91,6 +92,45 @@ def test_links_to_the_old_address_die_with_the_change(
     answer = anonymous.post("/api/v1/auth/reset-password", {"token": way_back, "password": "a-new-horse-and-battery"})
 
     assert error_of(answer) == INVALID_LINK
+
+
+@pytest.mark.parametrize("how", ["changed", "reset"])
+def test_a_new_password_voids_the_link_to_another_address(
+    owner: User, anonymous: Client, client_of: ClientOf, drain: Drain, smtp_sink: SmtpSink, how: str
+) -> None:
+    """Who asked for the change may be the thief that the new password shuts out."""
+    client_of(owner).post(PATH, {"email": NEW})
+    anonymous.post("/api/v1/auth/forgot-password", {"email": owner.email})
+    drain()
+    if how == "changed":
+        body = {"current_password": PASSWORD, "new_password": "a-new-horse-and-battery"}
+        client_of(owner).post("/api/v1/auth/change-password", body)
+    else:
+        body = {"token": smtp_sink.token_sent_to(owner.email), "password": "a-new-horse-and-battery"}
+        anonymous.post("/api/v1/auth/reset-password", body)
+
+    answer = anonymous.post("/api/v1/auth/verify-email", {"token": smtp_sink.token_sent_to(NEW)})
+
+    assert error_of(answer) == INVALID_LINK
+    assert User.objects.get().email == owner.email
+
+
+def test_an_address_changed_by_staff_voids_every_link(
+    owner: User, admin: User, anonymous: Client, client_of: ClientOf, drain: Drain, smtp_sink: SmtpSink
+) -> None:
+    anonymous.post("/api/v1/auth/forgot-password", {"email": owner.email})
+    client_of(owner).post(PATH, {"email": NEW})
+    drain()
+    client_of(admin).patch(f"/api/v1/users/{owner.pk}", {"email": "moved@example.com"})
+
+    reset = anonymous.post(
+        "/api/v1/auth/reset-password",
+        {"token": smtp_sink.token_sent_to(owner.email), "password": "a-new-horse-and-battery"},
+    )
+    moved = anonymous.post("/api/v1/auth/verify-email", {"token": smtp_sink.token_sent_to(NEW)})
+
+    assert (error_of(reset), error_of(moved)) == (INVALID_LINK, INVALID_LINK)
+    assert User.objects.get(pk=owner.pk).email == "moved@example.com"
 
 
 def test_it_is_for_those_who_are_signed_in(db: None, anonymous: Client) -> None:
