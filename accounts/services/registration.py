@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
 from accounts.services.mails import tell_sparingly, tell_with_link
-from accounts.services.single_use_tokens import VERIFY_EMAIL, find_token, redeem_token
+from accounts.services.single_use_tokens import RESET_PASSWORD, VERIFY_EMAIL, find_token, redeem_token
 from core.events import publish
 from core.permissions import Caller
 from core.queue import enqueue
@@ -78,12 +78,19 @@ def _create_account(address: str, password_hash: str, name: str) -> None:
 
 @transaction.atomic
 def _tell_owner_of(address: str) -> None:
-    """Write to whoever has this address: the link again if it waits for one, else that somebody tried."""
+    """Write to whoever has this address: a link to set a password if it is unconfirmed, else that somebody tried.
+
+    Of the two who registered an unconfirmed address one may not be its owner, so neither one's password serves:
+    a stranger who came first would else have theirs confirmed by the owner's click.
+    """
     user = User.objects.locked().filter(email=address).first()
     if user is None:
         return
     publish("user.registration_repeated", subject=user, actor=Caller(None), audience=[user.pk])
     if settings.EMAIL_VERIFICATION_REQUIRED and not user.email_verified:
-        tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
+        user.set_unusable_password()
+        user.version += 1
+        user.save(update_fields=["password", "version"])
+        tell_with_link(user, "account.password_reset", purpose=RESET_PASSWORD)
     else:
         tell_sparingly(user, "account.email_taken")

@@ -57,15 +57,24 @@ def test_a_taken_address_gets_the_same_answer_and_its_owner_is_told(
     assert [event.type for event in events("user.*")] == ["user.registration_repeated", "user.created"]
 
 
-def test_an_account_that_still_waits_gets_a_new_link_and_keeps_its_password(db: None, anonymous: Client) -> None:
-    anonymous.post(PATH, BODY)
-    stored = User.objects.get().password
+def test_who_registers_an_address_first_does_not_get_it_by_its_owners_click(
+    db: None, anonymous: Client, drain: Drain, smtp_sink: SmtpSink
+) -> None:
+    anonymous.post(PATH, {**BODY, "password": "mallory-horse-battery"})
+    drain()
+    first = smtp_sink.token_sent_to("new@example.com")
 
-    answer = anonymous.post(PATH, {**BODY, "password": "another-horse-battery"})
+    answer = anonymous.post(PATH, BODY)
+    drain()
+    confirmed = anonymous.post("/api/v1/auth/verify-email", {"token": first})
+    thief = sign_in(anonymous, "new@example.com", "mallory-horse-battery")
+    body = {"token": smtp_sink.token_sent_to("new@example.com"), "password": BODY["password"]}
+    anonymous.post("/api/v1/auth/reset-password", body)
 
     assert (answer.status_code, answer.json()) == (201, ANSWER)
-    assert User.objects.get().password == stored
-    assert kinds_sent_to("new@example.com") == ["account.verify_email", "account.verify_email"]
+    assert (confirmed.status_code, thief.status_code) == (200, 401)
+    assert kinds_sent_to("new@example.com")[:2] == ["account.verify_email", "account.password_reset"]
+    assert sign_in(anonymous, "new@example.com", BODY["password"]).status_code == 200
 
 
 def test_the_address_of_a_deleted_account_is_free(owner: User, anonymous: Client) -> None:
