@@ -3,7 +3,10 @@
 import gc
 import os
 
+from django.core.cache import close_caches
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, reset_queries
 
 from config.startup import explained
 from core.embedded.process import die_with_supervisor
@@ -14,6 +17,12 @@ die_with_supervisor()
 # gunicorn starts a worker that ended with any other code again, for ever.
 with explained(exit_code=3):
     application = get_wsgi_application()
+
+# A seventh of a small answer went into these: query logs exist only under DEBUG, old connections are seen to at the
+# end of the request before, and our cache keeps its connections.
+request_started.disconnect(reset_queries)
+request_started.disconnect(close_old_connections)
+request_finished.disconnect(close_caches)
 
 # What is loaded now lives as long as the process: the collector need not look at it again.
 gc.collect()

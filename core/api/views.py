@@ -15,7 +15,7 @@ refuses every query parameter, one that declares no `request` refuses every body
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar, Final
 
 from django.db import OperationalError
@@ -72,7 +72,7 @@ class ApiView(APIView):
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head", "options"]
 
-    @property
+    @cached_property
     def caller(self) -> Caller:
         """Return who asks."""
         return caller_of(self.request)
