@@ -16,6 +16,7 @@ import pytest
 
 from core.embedded.locations import Locations
 from core.embedded.postgres import Postgres
+from core.embedded.process import is_alive
 from core.embedded.valkey import Valkey
 
 _folder = Path(tempfile.gettempdir()) / f"nook-tests-{os.getpid()}"
@@ -33,6 +34,7 @@ django.setup()
 def pytest_cmdline_main(config: pytest.Config) -> Iterator[None]:
     """Run the session with the missing servers around it."""
     servers = [] if config.option.collectonly else _servers()
+    _remove_folders_of_killed_runs()
     try:
         for server in servers:
             server.start()
@@ -41,6 +43,13 @@ def pytest_cmdline_main(config: pytest.Config) -> Iterator[None]:
         for server in reversed(servers):
             server.stop()
         shutil.rmtree(_folder, ignore_errors=True)
+
+
+def _remove_folders_of_killed_runs() -> None:
+    for folder in _folder.parent.glob("nook-tests-*"):
+        number = folder.name.rpartition("-")[2]
+        if number.isdigit() and not is_alive(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _servers() -> list[Postgres | Valkey]:
