@@ -60,6 +60,8 @@ class ListQuery(SortedQuery, PagedQuery, ShownQuery):
             raise ValidationError({"sort": [ErrorDetail("A rank needs q.", code="conflict")]})
         if RANK in names and len(names) > 1 and "cursor" not in attrs:
             raise ValidationError({"sort": [ErrorDetail("Pages are sorted by rank alone.", code="conflict")]})
+        if HIGHLIGHT in attrs.get("fields", ()) and "q" not in attrs:
+            raise ValidationError({"fields": [ErrorDetail("A highlight needs q.", code="conflict")]})
         return super().validate(attrs)
 
 

@@ -165,9 +165,10 @@ def _estimated(listed: ListShape, values: dict[str, Any], counted: int) -> int:
 
 
 def _trimmed(raw: bytes, query: dict[str, Any]) -> bytes:
-    """Return the JSON with only the asked paths of `data`; whole fields were chosen in SQL."""
-    names = query.get("fields", ())
-    if not any("." in name for name in names):
+    """Return the JSON with only the asked paths of `data`; whole fields, and what is embedded, were chosen in SQL."""
+    fields = query.get("fields", ())
+    if not any("." in name for name in fields):
         return raw
+    names = (*fields, *query.get("include", ()))
     value = orjson.loads(raw)
     return encode([trim(item, names) for item in value] if isinstance(value, list) else trim(value, names))

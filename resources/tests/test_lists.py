@@ -185,6 +185,14 @@ def test_include_embeds_the_owner(client: Client, owner: User) -> None:
     assert listed == [{"owner": {"id": str(owner.id), "name": "Olive Owner", "avatar": None}}]
 
 
+def test_what_is_included_stays_beside_paths_of_data(client: Client, owner: User) -> None:
+    row = create_resource(owner, data={"price": 1, "x": 2})
+    shown = {"data": {"price": 1}, "owner": {"id": str(owner.id), "name": "Olive Owner", "avatar": None}}
+
+    assert client.get(f"{PATH}?include=owner&fields=data.price").json()["data"] == [shown]
+    assert client.get(f"{PATH}/{row.id}?include=owner&fields=data.price").json()["data"] == shown
+
+
 def test_a_share_shows_the_resource_with_its_level(
     client_of: ClientOf, owner: User, stranger: User, admin: User
 ) -> None:

@@ -146,3 +146,12 @@ def test_a_search_stands_on_the_index_of_the_words(owner: User, form: Form) -> N
 
 def test_a_search_for_names_that_are_alike_stands_on_the_index_of_their_letters(owner: User) -> None:
     assert "idx_resources_name_trgm" in planned(owner, permissions=frozenset({"read:resource"}), alike=True)
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/trash"])
+def test_a_highlight_needs_a_search(client: Client, path: str) -> None:
+    response = client.get(f"{path}?fields=highlight")
+
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (400, "VALIDATION_ERROR")
+    assert error["details"] == [{"field": "fields", "code": "conflict", "message": "A highlight needs q."}]
