@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 import psycopg
+from django.apps import apps
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 
 from core.errors import ApplicationError, Conflict, Detail, ServiceUnavailable, ValidationFailed
@@ -19,7 +20,8 @@ _NOT_NULL: Final = "23502"
 _RETRYABLE: Final = frozenset({"40001", "40P01"})
 _UNAVAILABLE: Final = frozenset({"25006", "25P03", "55P03", "57014"})
 _UNAVAILABLE_CLASSES: Final = frozenset({"08", "40", "53", "57", "58"})
-_KEY: Final = re.compile(r"\((?:lower\()?\(?\"?([a-z_][a-z0-9_]*)\"?\)?(?:::[a-z ]+)?\)?\)=")
+# Of several columns the last one counts: the others say within what its value has to be unique.
+_KEY: Final = re.compile(r"\((?:[^()]*, )?(?:lower\()?\(?\"?([a-z_][a-z0-9_]*)\"?\)?(?:::[a-z ]+)?\)?\)=")
 
 
 def translate(error: DatabaseError | InterfaceError) -> ApplicationError | None:
@@ -61,18 +63,25 @@ def _broken_constraint(error: IntegrityError) -> ApplicationError:
 
 
 def _column(error: IntegrityError) -> str | None:
-    """Return the one column the broken constraint is about, if it can be told."""
+    """Return the field that the broken constraint is about, by the name of its column, if it can be told."""
     diagnostic = _diagnostic(error)
     if diagnostic is None:
         return None
     if diagnostic.column_name:
-        return diagnostic.column_name.removesuffix("_id")
+        return _field(diagnostic.table_name, diagnostic.column_name)
     named = _KEY.search(diagnostic.message_detail or "")
     if named:
-        return named.group(1).removesuffix("_id")
+        return _field(diagnostic.table_name, named.group(1))
     prefix = f"uq_{diagnostic.table_name}_"
     name = diagnostic.constraint_name or ""
     return name.removeprefix(prefix) if name.startswith(prefix) else None
+
+
+def _field(table: str | None, column: str) -> str:
+    """Return what our model calls the column: `owner` for `owner_id`, but `external_id` for itself."""
+    models = (model for model in apps.get_models() if model._meta.db_table == table)
+    names = (field.name for model in models for field in model._meta.fields if field.column == column)
+    return next(names, column)
 
 
 def _is_missing_target(error: IntegrityError) -> bool:

@@ -159,7 +159,9 @@ def test_an_external_id_is_taken_once_for_each_type_and_owner(client: Client) ->
 
     response = client.post(PATH, {"name": "Other", "external_id": "inv-1"})
 
-    assert (response.status_code, response.json()["error"]["code"]) == (409, "CONFLICT")
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (409, "CONFLICT")
+    assert error["details"] == [{"field": "external_id", "code": "unique", "message": "This value is taken."}]
     assert nothing_was_written(resources=1, versions=1, events=1)
 
 
