@@ -93,3 +93,10 @@ def test_the_page_of_the_documentation_takes_scripts_from_this_server_only(clien
     assert "https://" not in page
     assert 'data-schema="/api/v1/schema"' in page
     assert page.count("<script ") == page.count(' src="/static/') == 2
+
+
+def test_the_page_of_the_documentation_says_which_methods_it_knows(client: Client) -> None:
+    refused = client.post("/api/v1/docs")
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert refused["Allow"] == client.options("/api/v1/docs")["Allow"] == "GET, HEAD, OPTIONS"

@@ -39,7 +39,7 @@ class SchemaDocument(ApiView):
 class DocumentationPage(View):
     """`GET /api/v1/docs`: Swagger UI from this server's own files."""
 
-    http_method_names = ["get", "head"]
+    http_method_names = ["get", "head", "options"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         response = render(request, "core/api_docs.html")

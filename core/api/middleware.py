@@ -22,7 +22,10 @@ def enveloped(request: HttpRequest, response: HttpResponseBase) -> HttpResponseB
         return response
     if response.headers.get("Content-Type") == CONTENT_TYPE:
         return response
-    return failure(for_status(response.status_code))
+    answer = failure(for_status(response.status_code))
+    if "Allow" in response.headers:
+        answer.headers["Allow"] = response.headers["Allow"]
+    return answer
 
 
 class ApiCompressionMiddleware(GZipMiddleware):
