@@ -6,7 +6,7 @@ from core.models import TimestampedModel
 
 
 class SignInThrottle(TimestampedModel):
-    """The failures for one address (known or not), or for one known device of it; `key` is a digest."""
+    """The failures for one address (known or not), one known device of it or one session; `key` is a digest."""
 
     key = models.CharField(max_length=64, primary_key=True)
     failures = models.PositiveIntegerField(default=0, db_default=0)

@@ -109,7 +109,7 @@ def reauthenticate(*, actor: Caller, password: str) -> SignIn:
 
 def confirm_password(*, actor: Caller, password: str) -> User:
     """Return the signed-in user if this is their password; raises `InvalidCredentials` or `RateLimited`."""
-    key = throttle.throttle_key(email=actor.email)
+    key = throttle.session_key(_session_id(actor))
     throttle.refuse_if_blocked(key)
     user = User.objects.select_related("role").get(pk=actor.own_id)
     if not is_right_password(password, user.password):

@@ -1,11 +1,12 @@
 """Failed sign-ins, counted per account: after five within a quarter of an hour each further try waits.
 
 Unknown addresses are counted like known ones. A device that its user has signed in from before is counted
-by itself, so a stranger's failures do not lock its owner out.
+by itself, and so is a session that asks for the password again: a stranger's failures do not lock the owner out.
 """
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.crypto import salted_hmac
@@ -25,6 +26,11 @@ def throttle_key(*, email: str, device_token: str = "") -> str:
     if device_token and KnownDevice.objects.filter(user__email=email, token=digest(device_token)).exists():
         return _key(f"{email}|{digest(device_token)}")
     return _key(email)
+
+
+def session_key(session_id: UUID) -> str:
+    """Return what the failures of a session that is asked for its password again are counted under."""
+    return _key(f"session|{session_id}")
 
 
 def refuse_if_blocked(key: str) -> None:

@@ -144,6 +144,20 @@ def test_a_stolen_session_does_not_guess_the_password_faster(
     assert statuses == [401] * 5 + [429]
 
 
+def test_a_stranger_does_not_keep_the_owner_from_confirming_or_changing_the_password(
+    owner: User, anonymous: Client
+) -> None:
+    headers = bearer(tokens_of(anonymous, owner)["access_token"])
+    for _ in range(6):
+        attempt(owner.email)
+
+    confirmed = anonymous.post("/api/v1/auth/reauthenticate", {"password": PASSWORD}, headers=headers)
+    change = {"current_password": PASSWORD, "new_password": "a-new-horse-and-battery"}
+    changed = anonymous.post("/api/v1/auth/change-password", change, headers=headers)
+
+    assert (confirmed.status_code, changed.status_code) == (200, 200)
+
+
 def test_old_counts_are_purged(owner: User) -> None:
     attempt(owner.email)
     kept = purge_throttles()
