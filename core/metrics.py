@@ -43,10 +43,12 @@ _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
 def count_request(route: str, method: str, status: int, seconds: float) -> None:
     """Count one answered request."""
+    # A stranger can invent methods without end; neither this table nor a series may grow with them.
+    method = method if method in _METHODS else "OTHER"
     key = (route, method, status)
     children = _children.get(key)
     if children is None:
-        labels = (route, method if method in _METHODS else "OTHER", str(status))
+        labels = (route, method, str(status))
         children = _children.setdefault(key, (REQUESTS.labels(*labels), SECONDS.labels(*labels)))
     children[0].inc()
     children[1].observe(seconds)

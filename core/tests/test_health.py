@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from core import health
+from core import health, metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db
@@ -91,6 +91,16 @@ def test_metrics_are_for_the_token(client: Client, settings: Settings) -> None:
     assert re.search(line, response.content.decode())
     assert "nook_http_request_seconds_bucket{" in response.content.decode()
     assert "nook_http_active_requests{" in response.content.decode()
+
+
+def test_invented_methods_take_up_no_room(client: Client) -> None:
+    client.generic("BREW0", "/health/live")
+    before = len(metrics._children)
+
+    for number in range(1, 4):
+        client.generic(f"BREW{number}", "/health/live")
+
+    assert len(metrics._children) == before
 
 
 def test_metrics_are_for_listed_networks(client: Client, settings: Settings) -> None:
