@@ -14,7 +14,7 @@ from core.api.cursors import Cursor, read_cursor
 from core.api.envelope import encode, success_json
 from core.api.pagination import binding, cursor_meta, page_meta, sort_keys
 from core.api.query import MAX_WINDOW, trim
-from core.errors import NotFound
+from core.errors import NotAuthenticated, NotFound
 from core.permissions import Caller
 from resources import plans
 from resources.api.parameters import ME
@@ -95,6 +95,8 @@ def _values(caller: Caller, query: dict[str, Any]) -> dict[str, Any]:
     values = {**query, "user": caller.id, "role": caller.role}
     values["offset"] = (query.get("page", 1) - 1) * per_page
     if query.get("owner") == ME:
+        if caller.is_anonymous:
+            raise NotAuthenticated
         values["owner"] = caller.id
     return values
 

@@ -132,6 +132,12 @@ def test_filters_narrow_the_list(client: Client, owner: User, stranger: User) ->
     assert names(client.get(f"{PATH}?status=done")) == []
 
 
+def test_a_list_of_ones_own_needs_a_sign_in(anonymous: Client, db: None) -> None:
+    response = anonymous.get(f"{PATH}?owner=me")
+
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "NOT_AUTHENTICATED")
+
+
 def test_times_bound_the_list(client: Client, owner: User) -> None:
     create_many(owner, 3)
 
