@@ -70,6 +70,14 @@ def test_production_gets_no_demo_users(settings: Any) -> None:
     assert User.objects.count() == 0
 
 
+@pytest.mark.parametrize("amounts", [{"users": 0}, {"users": -1}, {"resources": -1}])
+def test_amounts_that_nobody_can_mean_are_refused(amounts: dict[str, int]) -> None:
+    with pytest.raises(CommandError, match="Give at least one user, and no negative number of resources"):
+        seed(**amounts)
+
+    assert (User.objects.count(), Resource.objects.count()) == (0, 0)
+
+
 def structure() -> list[tuple[str, ...]]:
     """Return the definitions of the indexes and constraints of the tables that are loaded."""
     with connection.cursor() as cursor:

@@ -26,9 +26,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO_DATA_ALLOWED:
             raise CommandError("Demo users share a password, so they are for development only.")
+        if options["users"] < 1 or options["resources"] < 0:
+            raise CommandError("Give at least one user, and no negative number of resources.")
         started = time.monotonic()
         password = options["password"] or secrets.token_urlsafe(12)
-        people = [user.id for user in demo_users(max(options["users"], 1), password=password)]
+        people = [user.id for user in demo_users(options["users"], password=password)]
         with tqdm(
             total=options["resources"],
             unit=" rows",
