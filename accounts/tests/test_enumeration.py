@@ -17,6 +17,7 @@ from accounts.tests.answers import INVALID_CREDENTIALS, error_of
 from accounts.tests.factories import PASSWORD, create_user
 
 ROUNDS = 4
+MOST_ROUNDS = 16
 
 
 @pytest.fixture
@@ -63,12 +64,13 @@ def test_a_wrong_sign_in_costs_the_same_work_for_every_account() -> None:
     work_of_a_wrong_sign_in("warm@example.com", "10.50.0.1")
 
     # In turns, because this machine's other work slows a processor too; the least of some tries is the account's own.
-    numbered = list(enumerate(emails.items(), 1))
-    rounds = [
-        {state: work_of_a_wrong_sign_in(email, f"10.51.{each}.{number}") for number, (state, email) in numbered}
-        for each in range(ROUNDS)
-    ]
-    work = {state: min(each[state] for each in rounds) for state in emails}
+    # More tries only ever bring it nearer, so a busy machine gets more of them, and a real difference stays.
+    work = dict.fromkeys(emails, float("inf"))
+    for each in range(MOST_ROUNDS):
+        for number, (state, email) in enumerate(emails.items(), 1):
+            work[state] = min(work[state], work_of_a_wrong_sign_in(email, f"10.51.{each}.{number}"))
+        if each >= ROUNDS and max(work.values()) / min(work.values()) < 1.3:
+            break
 
     assert max(work.values()) / min(work.values()) < 1.3, work
     assert SignInThrottle.objects.count() == len(emails) + 1
