@@ -7,7 +7,7 @@ taken address is told by mail.
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts.hashing import make_password
+from accounts.hashing import is_right_password, make_password
 from accounts.models import User
 from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
@@ -25,11 +25,17 @@ def register(*, email: str, password: str, name: str) -> None:
     """
     address = normalised_email(email)
     refuse_weak_password(password, field="password", email=address, name=name)
+    waiting = _waiting_password(address)
+    # Asked of every address, so that the time tells nothing.
+    proven = waiting if is_right_password(password, waiting) else None
     password_hash = make_password(password)
     try:
         _create_account(address, password_hash, name)
     except IntegrityError:
-        _tell_owner_of(address)
+        twin = _waiting_password(address) if waiting is None else None
+        if twin is not None and is_right_password(password, twin):
+            proven = twin
+        _tell_owner_of(address, proven=proven)
 
 
 @transaction.atomic
@@ -76,21 +82,35 @@ def _create_account(address: str, password_hash: str, name: str) -> None:
     tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
 
 
-@transaction.atomic
-def _tell_owner_of(address: str) -> None:
-    """Write to whoever has this address: a link to set a password if it is unconfirmed, else that somebody tried.
+def _waiting_password(address: str) -> str | None:
+    """Return the password hash of the account that waits for this address to be confirmed, if there is one."""
+    if not settings.EMAIL_VERIFICATION_REQUIRED:
+        return None
+    return User.objects.filter(email=address, email_verified=False).values_list("password", flat=True).first()
 
-    Of the two who registered an unconfirmed address one may not be its owner, so neither one's password serves:
-    a stranger who came first would else have theirs confirmed by the owner's click.
+
+@transaction.atomic
+def _tell_owner_of(address: str, *, proven: str | None) -> None:
+    """Write to whoever has this address: a link if it is unconfirmed, else that somebody tried.
+
+    `proven` is the hash of the password that was given again, by whoever registered before. Where another one was
+    given, one of the two may not be the owner, so neither password serves and the link sets one: a stranger who
+    came first would else have theirs confirmed by the owner's click.
     """
     user = User.objects.locked().filter(email=address).first()
     if user is None:
         return
     publish("user.registration_repeated", subject=user, actor=Caller(None), audience=[user.pk])
-    if settings.EMAIL_VERIFICATION_REQUIRED and not user.email_verified:
-        user.set_unusable_password()
-        user.version += 1
-        user.save(update_fields=["password", "version"])
-        tell_with_link(user, "account.password_reset", purpose=RESET_PASSWORD)
-    else:
+    if not settings.EMAIL_VERIFICATION_REQUIRED or user.email_verified:
         tell_sparingly(user, "account.email_taken")
+    elif user.password == proven:
+        tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
+    else:
+        _void_password(user)
+        tell_with_link(user, "account.password_reset", purpose=RESET_PASSWORD)
+
+
+def _void_password(user: User) -> None:
+    user.set_unusable_password()
+    user.version += 1
+    user.save(update_fields=["password", "version"])

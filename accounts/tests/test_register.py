@@ -57,6 +57,21 @@ def test_a_taken_address_gets_the_same_answer_and_its_owner_is_told(
     assert [event.type for event in events("user.*")] == ["user.registration_repeated", "user.created"]
 
 
+def test_who_registers_again_with_the_same_password_gets_a_new_link_and_keeps_it(
+    db: None, anonymous: Client, drain: Drain, smtp_sink: SmtpSink
+) -> None:
+    anonymous.post(PATH, BODY)
+
+    answer = anonymous.post(PATH, BODY)
+    drain()
+    confirmed = anonymous.post("/api/v1/auth/verify-email", {"token": smtp_sink.token_sent_to("new@example.com")})
+
+    assert (answer.status_code, answer.json()) == (201, ANSWER)
+    assert kinds_sent_to("new@example.com")[:2] == ["account.verify_email", "account.verify_email"]
+    assert confirmed.status_code == 200
+    assert sign_in(anonymous, "new@example.com", BODY["password"]).status_code == 200
+
+
 def test_who_registers_an_address_first_does_not_get_it_by_its_owners_click(
     db: None, anonymous: Client, drain: Drain, smtp_sink: SmtpSink
 ) -> None:
