@@ -98,6 +98,8 @@ class _Census:
 
     def forget(self) -> None:
         self._counted_at = float("-inf")
+        # A dummy costs what its algorithm cost when it was made.
+        _dummy.cache_clear()
 
 
 _census: Final = _Census()
