@@ -77,8 +77,8 @@ class Verified:
     session_id: UUID
     expires_at: int
     authenticated_at: datetime
-    snapshot: Snapshot | None = None
-    caller: Caller = ANONYMOUS
+    adopted: tuple[Snapshot | None, Caller] = (None, ANONYMOUS)
+    """The snapshot last seen and who the token speaks for by it: one value, because threads adopt side by side."""
 
 
 _verified: Final = BoundedMemory[Verified](_LIMIT)
@@ -97,9 +97,10 @@ def identify(token: str) -> tuple[Caller, dict[str, Any]]:
     snapshot = _snapshots.get(known.session_id)
     if snapshot is None or time.monotonic() - snapshot.read_at > settings.AUTHENTICATION_SNAPSHOT_SECONDS:
         snapshot = _read(known.session_id)
-    if snapshot is not known.snapshot:
-        _adopt(known, snapshot)
-    return known.caller, known.claims
+    seen, caller = known.adopted
+    if snapshot is not seen:
+        caller = _adopt(known, snapshot)
+    return caller, known.claims
 
 
 def forget_session(session_id: UUID) -> None:
@@ -129,12 +130,13 @@ def _verify(token: str, key: bytes) -> Verified:
     return known
 
 
-def _adopt(known: Verified, snapshot: Snapshot) -> None:
+def _adopt(known: Verified, snapshot: Snapshot) -> Caller:
     """Raise what the snapshot refuses with; else make it the one that `known` answers from."""
     if snapshot.refusal is not None:
         raise snapshot.refusal
-    known.caller = replace(snapshot.caller, authenticated_at=known.authenticated_at)
-    known.snapshot = snapshot
+    caller = replace(snapshot.caller, authenticated_at=known.authenticated_at)
+    known.adopted = (snapshot, caller)
+    return caller
 
 
 def _read(session_id: UUID) -> Snapshot:
