@@ -1,19 +1,26 @@
 """`/auth/login`, `/auth/refresh-token`, `/auth/logout…`, `/auth/reauthenticate`, `/auth/sessions`."""
 
-from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpResponse
-from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.api import cookies
 from accounts.api.fields import AddressField, PasswordField
-from accounts.api.shapes import SESSION_EXAMPLE, USER_EXAMPLE, SessionShape, UserShape, session_shape, user_shape
+from accounts.api.pairs import (
+    COOKIE,
+    PAIR_EXAMPLE,
+    AccessShape,
+    LoginShape,
+    PairShape,
+    TransportField,
+    access_part,
+    answer_sign_in,
+    pair_answer,
+)
+from accounts.api.shapes import SESSION_EXAMPLE, USER_EXAMPLE, SessionShape, session_shape
 from accounts.models import Session
 from accounts.services import refreshing, sessions
-from accounts.services.sessions import SignIn
 from core.api.access import PUBLIC, SIGNED_IN
 from core.api.envelope import no_content, success
 from core.api.fields import SecretField
@@ -32,33 +39,11 @@ from core.errors import (
     ValidationFailed,
 )
 
-_COOKIE: Final = "cookie"
-_PAIR_EXAMPLE: Final = {
-    "access_token": "eyJhbGciOiJFUzI1NiIsImtpZCI6IjFmM2UwYTdjIn0.eyJzdWIiOiIwMWExIn0.c2lnbmF0dXJl",
-    "refresh_token": "nkr_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG123456",
-    "token_type": "Bearer",
-    "expires_in": 900,
-}
-
 
 class LoginInput(StrictSerializer):
     email = AddressField()
     password = PasswordField()
-    token_transport = serializers.ChoiceField(choices=["body", _COOKIE], default="body")
-
-
-class AccessShape(serializers.Serializer[Any]):
-    access_token = serializers.CharField()
-    token_type = serializers.CharField()
-    expires_in = serializers.IntegerField()
-
-
-class PairShape(AccessShape):
-    refresh_token = serializers.CharField(required=False, help_text="Left out when it travels as a cookie.")
-
-
-class LoginShape(PairShape):
-    user = UserShape()
+    token_transport = TransportField()
 
 
 class Login(ApiView):
@@ -76,16 +61,14 @@ class Login(ApiView):
         request=LoginInput,
         response=LoginShape,
         request_example={"email": "olive@example.com", "password": "correct-horse-battery-staple"},
-        response_example={**_PAIR_EXAMPLE, "user": USER_EXAMPLE},
+        response_example={**PAIR_EXAMPLE, "user": USER_EXAMPLE},
         errors=(InvalidCredentials, EmailNotVerified, AccountDisabled),
     )
     def post(self, request: Request) -> HttpResponse:
         body = parse(LoginInput, request)
         device_token = request.COOKIES.get(cookies.DEVICE, "")
         opened = sessions.sign_in(email=body["email"], password=body["password"], device_token=device_token)
-        response = _with_pair(opened, by_cookie=body["token_transport"] == _COOKIE, user=user_shape(opened.user))
-        cookies.set_device_cookie(response, opened.device_token)
-        return response
+        return answer_sign_in(opened, by_cookie=body["token_transport"] == COOKIE)
 
 
 class RefreshInput(StrictSerializer):
@@ -106,15 +89,15 @@ class RefreshToken(ApiView):
         ),
         request=RefreshInput,
         response=PairShape,
-        request_example={"refresh_token": _PAIR_EXAMPLE["refresh_token"]},
-        response_example=_PAIR_EXAMPLE,
+        request_example={"refresh_token": PAIR_EXAMPLE["refresh_token"]},
+        response_example=PAIR_EXAMPLE,
         errors=(InvalidToken, TokenReused, PermissionDenied),
     )
     def post(self, request: Request) -> HttpResponse:
         token = parse(RefreshInput, request).get("refresh_token")
         if token is not None:
-            return _with_pair(refreshing.refresh_session(refresh_token=token), by_cookie=False)
-        return _with_pair(refreshing.refresh_session(refresh_token=_cookie_token(request)), by_cookie=True)
+            return pair_answer(refreshing.refresh_session(refresh_token=token), by_cookie=False)
+        return pair_answer(refreshing.refresh_session(refresh_token=_cookie_token(request)), by_cookie=True)
 
 
 class Logout(ApiView):
@@ -149,12 +132,12 @@ class Reauthenticate(ApiView):
         request=ReauthenticateInput,
         response=AccessShape,
         request_example={"password": "correct-horse-battery-staple"},
-        response_example={name: _PAIR_EXAMPLE[name] for name in ("access_token", "token_type", "expires_in")},
+        response_example={name: PAIR_EXAMPLE[name] for name in ("access_token", "token_type", "expires_in")},
         errors=(InvalidCredentials,),
     )
     def post(self, request: Request) -> HttpResponse:
         renewed = sessions.reauthenticate(actor=self.caller, **parse(ReauthenticateInput, request))
-        return success(_access(renewed))
+        return success(access_part(renewed))
 
 
 class Sessions(ApiView):
@@ -186,23 +169,6 @@ class OneSession(ApiView):
     def delete(self, request: Request, session_id: UUID) -> HttpResponse:
         sessions.end_session(actor=self.caller, session_id=session_id)
         return no_content()
-
-
-def _with_pair(opened: SignIn, *, by_cookie: bool, **more: Any) -> HttpResponse:
-    """Return the tokens, the refresh token in the body or as a cookie."""
-    if not by_cookie:
-        return success({**_access(opened), "refresh_token": opened.refresh_token, **more})
-    response = success({**_access(opened), **more})
-    cookies.set_refresh_cookie(response, opened.refresh_token)
-    return response
-
-
-def _access(opened: SignIn) -> dict[str, Any]:
-    return {
-        "access_token": opened.access_token,
-        "token_type": "Bearer",
-        "expires_in": settings.ACCESS_TOKEN_SECONDS,
-    }
 
 
 def _cookie_token(request: Request) -> str:

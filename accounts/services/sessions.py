@@ -51,7 +51,12 @@ def sign_in(*, email: str, password: str, device_token: str = "") -> SignIn:
     `RateLimited` and, after the right password only, `EmailNotVerified` or `AccountDisabled`.
     """
     user = check_password(email=email, password=password, device_token=device_token)
-    return open_session(user=user, device_token=device_token)
+    return finish_sign_in(user=user, device_token=device_token, amr=["pwd"])
+
+
+def finish_sign_in(*, user: User, amr: Iterable[str], device_token: str = "") -> SignIn:
+    """Let in a user who has proved who they are by `amr` (RFC 8176): every way of signing in ends here."""
+    return open_session(user=user, device_token=device_token, amr=amr)
 
 
 def check_password(*, email: str, password: str, device_token: str = "") -> User:
