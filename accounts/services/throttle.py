@@ -63,6 +63,11 @@ def accept_success(key: str) -> None:
         throttle.delete()
 
 
+def forget_failures(email: str) -> int:
+    """Delete the count of failures that is kept for this address; return how many rows that were."""
+    return SignInThrottle.objects.filter(key=_key(email)).delete()[0]
+
+
 def purge_throttles() -> int:
     """Delete the counts that no longer count; return how many."""
     old = datetime.now(UTC) - WINDOW - LONGEST_WAIT

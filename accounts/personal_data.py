@@ -1,0 +1,53 @@
+"""What accounts hold about a person."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from accounts.models import KnownDevice, Session, SingleUseToken, User
+from accounts.services.erasing import blank_user
+from accounts.services.throttle import forget_failures
+from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
+
+_PROFILE = (
+    "id",
+    "email",
+    "name",
+    "role__name",
+    "is_active",
+    "email_verified",
+    "bio",
+    "locale",
+    "time_zone",
+    "last_login_at",
+    "created_at",
+    "updated_at",
+)
+_SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr", "device", "ip", "user_agent")
+
+
+@exports_personal_data("accounts", tables=("users", "sessions", "known_devices", "single_use_tokens"))
+def export(user_id: UUID) -> Iterator[PersonalFile]:
+    """Yield the profile, the sessions, the devices and the mailed links; no password and no token."""
+    yield PersonalFile("accounts/profile.json", rows_of(User.all_objects.filter(pk=user_id), *_PROFILE))
+    yield PersonalFile("accounts/sessions.json", rows_of(Session.objects.filter(user_id=user_id), *_SESSION))
+    devices = KnownDevice.objects.filter(user_id=user_id)
+    yield PersonalFile("accounts/devices.json", rows_of(devices, "id", "created_at", "last_seen_at"))
+    links = SingleUseToken.objects.filter(user_id=user_id)
+    yield PersonalFile("accounts/links.json", rows_of(links, "purpose", "email", "created_at", "expires_at", "used_at"))
+
+
+@erases_personal_data(
+    "accounts",
+    tables=("users", "sessions", "spent_tokens", "known_devices", "single_use_tokens", "sign_in_throttles"),
+)
+def erase(erasure: Erasure) -> None:
+    """Delete everything of the person but the account's row, which stays as "Deleted user"."""
+    links = SingleUseToken.objects.filter(user_id=erasure.user_id)
+    erasure.addresses.update(address for address in links.values_list("email", flat=True) if address)
+    erasure.addresses.update(User.all_objects.filter(pk=erasure.user_id).values_list("email", flat=True))
+    for address in sorted(erasure.addresses):
+        erasure.count("sign_in_throttles", forget_failures(address))
+    erasure.delete(links)
+    erasure.delete(Session.objects.filter(user_id=erasure.user_id))
+    erasure.delete(KnownDevice.objects.filter(user_id=erasure.user_id))
+    blank_user(erasure)

@@ -1,0 +1,46 @@
+"""What the ground itself holds about a person: their traces in the log, in kept answers and in promised work."""
+
+from collections.abc import Iterator
+from functools import reduce
+from operator import or_
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from core.models import DeadLetter, Event, IdempotencyKey, OutboxRow
+from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
+
+_FACTS = ("type", "subject_type", "subject_id", "request_id", "occurred_at")
+
+
+@exports_personal_data("core", tables=("events", "idempotency_keys"))
+def export(user_id: UUID) -> Iterator[PersonalFile]:
+    """Yield what the person did, from where, and what happened to their account."""
+    done = Event.objects.filter(actor=user_id)
+    yield PersonalFile("activity/done-by-you.json", rows_of(done, *_FACTS, "ip", "user_agent"))
+    told = Event.objects.filter(subject_type="user", subject_id=str(user_id))
+    yield PersonalFile("activity/about-you.json", rows_of(told, *_FACTS, "actor", "payload"))
+    keys = IdempotencyKey.objects.filter(owner=_key_owner(user_id))
+    yield PersonalFile("activity/idempotency-keys.json", rows_of(keys, "key", "created_at", "expires_at"))
+
+
+@erases_personal_data("core", tables=("idempotency_keys", "outbox", "dead_letters"))
+def erase(erasure: Erasure) -> None:
+    """Delete kept answers to the person, and promised or failed work that names them."""
+    erasure.delete(IdempotencyKey.objects.filter(owner=_key_owner(erasure.user_id)))
+    erasure.delete(_naming(OutboxRow.objects.all(), erasure, "kwargs", "last_error"))
+    erasure.delete(_naming(DeadLetter.objects.all(), erasure, "kwargs", "reason", "traceback"))
+
+
+def _key_owner(user_id: UUID) -> str:
+    return f"user:{user_id}"
+
+
+def _naming(rows: QuerySet[Model], erasure: Erasure, *columns: str) -> QuerySet[Model]:
+    """Return the rows in whose text columns the person's id or one of their addresses stands."""
+    texts = {f"{column}_text": Cast(column, TextField()) for column in columns}
+    wanted = [str(erasure.user_id), *sorted(erasure.addresses)]
+    mentioned = reduce(or_, (Q(**{f"{text}__icontains": name}) for text in texts for name in wanted))
+    found: QuerySet[Model] = rows.alias(**texts).filter(mentioned)
+    return found

@@ -1,0 +1,64 @@
+"""What resources hold about a person, and what becomes of it when the person is gone.
+
+What was theirs alone (private, shared with nobody) goes, as does what lies in their bin. What others may
+read is not theirs alone any more: it stays, and its owner is "Deleted user". The history that they wrote
+in it stays too, under that name.
+"""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
+from resources.models import Resource, ResourceVersion, Share
+from resources.visibility import Visibility
+
+_RESOURCE = (
+    "id",
+    "type_id",
+    "name",
+    "description",
+    "status",
+    "visibility",
+    "data",
+    "tags",
+    "external_id",
+    "version",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+)
+_SHARE = ("id", "resource_id", "user_id", "role__name", "access", "expires_at", "given_by_id", "created_at")
+
+
+@exports_personal_data("resources", tables=("resources", "resource_versions", "shares"))
+def export(user_id: UUID) -> Iterator[PersonalFile]:
+    """Yield the person's resources with their history, what they wrote elsewhere, and the shares from and to them."""
+    yield PersonalFile("resources/resources.json", rows_of(Resource.all_objects.filter(owner_id=user_id), *_RESOURCE))
+    history = ResourceVersion.objects.filter(resource__owner_id=user_id)
+    yield PersonalFile(
+        "resources/history.json",
+        rows_of(history, "resource_id", "number", "action", "actor_id", "changed", "snapshot", "created_at"),
+    )
+    elsewhere = ResourceVersion.objects.filter(actor_id=user_id).exclude(resource__owner_id=user_id)
+    yield PersonalFile(
+        "resources/contributions.json",
+        rows_of(elsewhere, "resource_id", "number", "action", "changed", "created_at"),
+    )
+    shares = Share.objects.filter(Q(user_id=user_id) | Q(given_by_id=user_id))
+    yield PersonalFile("resources/shares.json", rows_of(shares, *_SHARE))
+
+
+@erases_personal_data("resources", tables=("resources", "resource_versions", "shares"))
+def erase(erasure: Erasure) -> None:
+    """Destroy what was the person's alone, with its history; take back what was shared with them."""
+    erasure.delete(Share.objects.filter(user_id=erasure.user_id))
+    erasure.delete(_theirs_alone(erasure.user_id))
+
+
+def _theirs_alone(user_id: UUID) -> QuerySet[Resource]:
+    shared = Exists(Share.objects.filter(resource_id=OuterRef("pk")))
+    owned = Resource.all_objects.filter(owner_id=user_id)
+    found: QuerySet[Resource] = owned.filter(Q(deleted_at__isnull=False) | (Q(visibility=Visibility.PRIVATE) & ~shared))
+    return found
