@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db import models
+from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Now
 from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.widgets import (
@@ -16,8 +17,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.models import Role, Session, User
-from accounts.services import roles, users
+from accounts.models import Role, Session, SingleUseToken, User
+from accounts.models.users import NEVER_SET_UP
+from accounts.services import invitations, roles, users
+from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
 from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin
 from core.permissions import PERMISSIONS, Caller
@@ -58,9 +61,17 @@ class AccountFilter(admin.SimpleListFilter):
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [*((name, name.capitalize()) for name in self._CONDITIONS), ("idle", "Not seen for 30 days")]
+        return [
+            *((name, name.capitalize()) for name in self._CONDITIONS),
+            ("invited", "Invited"),
+            ("overdue", "Invitation expired"),
+            ("idle", "Not seen for 30 days"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        if self.value() in {"invited", "overdue"}:
+            waiting = queryset.filter(NEVER_SET_UP, deleted_at=None)
+            return waiting.filter(models.Q(("is_invited", self.value() == "invited")))
         if self.value() == "idle":
             return queryset.filter(deleted_at=None).exclude(last_login_at__gt=datetime.now(UTC) - _MONTH)
         return queryset.filter(**self._CONDITIONS.get(self.value() or "", {}))
@@ -89,7 +100,7 @@ class UserAdmin(AuditedModelAdmin):
     search_fields = ("email", "name")
     search_help_text = "Part of the address or the name"
     ordering = ("-created_at",)
-    actions = ("end_their_sessions", "disable", "enable", "confirm_address", "restore")
+    actions = ("end_their_sessions", "invite_again", "disable", "enable", "confirm_address", "restore")
     readonly_fields = ("state_label", "last_login_at", "created_at", "updated_at")
     fieldsets = (
         (None, {"fields": (("email", "name"), ("role", "state_label"), ("is_active", "email_verified"))}),
@@ -98,7 +109,12 @@ class UserAdmin(AuditedModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         live = Session.objects.live().filter(user=OuterRef("pk"))
-        return User.all_objects.select_related("role").annotate(session_number=_count_of(live, "user"))
+        invitation = SingleUseToken.objects.filter(
+            user=OuterRef("pk"), purpose=INVITATION, used_at=None, expires_at__gt=Now()
+        )
+        return User.all_objects.select_related("role").annotate(
+            session_number=_count_of(live, "user"), is_invited=Exists(invitation)
+        )
 
     @display(description="sessions", ordering="session_number")
     def session_count(self, user: Any) -> int:
@@ -106,13 +122,22 @@ class UserAdmin(AuditedModelAdmin):
 
     @display(
         description="account",
-        label={"ready": "success", "unconfirmed": "warning", "disabled": "danger", "deleted": "danger"},
+        label={
+            "ready": "success",
+            "invited": "info",
+            "invitation expired": "warning",
+            "unconfirmed": "warning",
+            "disabled": "danger",
+            "deleted": "danger",
+        },
     )
-    def state_label(self, user: User) -> str:
+    def state_label(self, user: Any) -> str:
         if user.deleted_at is not None:
             return "deleted"
         if not user.is_active:
             return "disabled"
+        if user.last_login_at is None and not user.has_usable_password():
+            return "invited" if user.is_invited else "invitation expired"
         return "ready" if user.email_verified else "unconfirmed"
 
     def create(self, actor: Caller, row: User, values: dict[str, Any]) -> User:
@@ -146,6 +171,16 @@ class UserAdmin(AuditedModelAdmin):
             queryset.order_by("pk"),
             lambda user: users.end_sessions_of(actor=actor, user_id=user.pk),
             done="Sessions of {} users ended.",
+        )
+
+    @admin.action(description="Send the invitation again", permissions=["change"])
+    def invite_again(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        actor = _actor(request)
+        self.for_each(
+            request,
+            queryset.filter(deleted_at=None).order_by("pk"),
+            lambda user: invitations.resend_invitation(actor=actor, user_id=user.pk),
+            done="{} invitations sent.",
         )
 
     @admin.action(description="Disable", permissions=["change"])

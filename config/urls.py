@@ -30,6 +30,7 @@ urlpatterns = [
     # Where mailed links land
     path("verify-email", links.VerifyEmailPage.as_view(), name="verify-email-page"),
     path("reset-password", links.ResetPasswordPage.as_view(), name="reset-password-page"),
+    path("accept-invitation", links.AcceptInvitationPage.as_view(), name="accept-invitation-page"),
     path("change-email", links.ChangeEmailPage.as_view(), name="change-email-page"),
     # Operations: no envelope
     path("health", health.health),

@@ -25,6 +25,10 @@ LEGACY_HASH: Final = ~models.Q(("password__startswith", "bcrypt_sha256$")) & ~mo
 """Hashes that a sign-in replaces: those of other algorithms, from an import."""
 
 
+NEVER_SET_UP: Final = models.Q(("password__startswith", "!"), ("last_login_at", None))
+"""Accounts that staff made and whose owners have set no password yet, nor come in by another way."""
+
+
 class UserQuerySet(SoftDeleteQuerySet["User"]):
     """Reads by state."""
 

@@ -134,6 +134,15 @@ class ResetPasswordPage(LinkPage):
         passwords.reset_password(token=values["token"], password=values["password"])
 
 
+class AcceptInvitationPage(ResetPasswordPage):
+    """`/accept-invitation?token=…`"""
+
+    title = "Welcome: choose a password"
+    question = "Your account is ready when it is set. The password is for you alone."
+    button = "Set password"
+    done = ("Your account is ready", "You can close this page and sign in with your e-mail address.")
+
+
 class ChangeEmailPage(LinkPage):
     """`/change-email?token=…`"""
 

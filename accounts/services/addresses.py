@@ -10,6 +10,7 @@ from accounts.services.registration import verify_email
 from accounts.services.sessions import require_recent_sign_in
 from accounts.services.single_use_tokens import (
     CHANGE_EMAIL,
+    INVITATION,
     RESET_PASSWORD,
     VERIFY_EMAIL,
     find_token,
@@ -64,7 +65,7 @@ def _move(found: SingleUseToken) -> User:
     user.version += 1
     user.save(update_fields=["email", "email_verified", "version"])
     # Links that went to the old address would let whoever reads it back in.
-    void_tokens(user, RESET_PASSWORD, VERIFY_EMAIL)
+    void_tokens(user, RESET_PASSWORD, VERIFY_EMAIL, INVITATION)
     publish(
         "user.email_changed",
         subject=user,

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.db import connection
 
 from accounts.models import User
+from accounts.models.users import NEVER_SET_UP
 from core.errors import Conflict, PermissionDenied
 from core.permissions import ADMIN, Caller
 
@@ -33,4 +35,8 @@ def refuse_more_than_held(actor: Caller, permissions: Iterable[str]) -> None:
 
 
 def _has_admin() -> bool:
-    return User.objects.filter(is_active=True, role__permissions__contains=[ADMIN]).exists()
+    """Return whether somebody can sign in who holds `admin`; an invitation that nobody has taken up is nobody."""
+    admins = User.objects.filter(is_active=True, role__permissions__contains=[ADMIN]).exclude(NEVER_SET_UP)
+    if settings.EMAIL_VERIFICATION_REQUIRED:
+        admins = admins.filter(email_verified=True)
+    return admins.exists()

@@ -30,17 +30,22 @@ def tell_sparingly(user: User, kind: str) -> None:
         tell(user, kind)
 
 
-def tell_with_link(user: User, kind: str, *, purpose: str, email: str = "", lifetime: timedelta | None = None) -> None:
+def tell_with_link(user: User, kind: str, *, purpose: str, email: str = "") -> None:
     """Send the locked user a link with a new secret, unless the address has had too many lately.
 
     Beyond the limit nothing is issued either, so the links already sent keep serving.
     """
     address = email or user.email
-    if not _may_be_written_to(address):
-        return
-    secret = issue_token(user=user, purpose=purpose, email=address, lifetime=lifetime)
-    valid_for = words(lifetime or LIFETIMES[purpose])
-    tell(user, kind, address=address, link=link_to(purpose, secret), valid_for=valid_for)
+    if _may_be_written_to(address):
+        send_link(user, kind, purpose=purpose, email=address)
+
+
+def send_link(user: User, kind: str, *, purpose: str, email: str = "", **variables: str) -> None:
+    """Send the locked user a link with a new secret, however many they had: strangers cannot cause this one."""
+    address = email or user.email
+    secret = issue_token(user=user, purpose=purpose, email=address)
+    valid_for = words(LIFETIMES[purpose])
+    tell(user, kind, address=address, link=link_to(purpose, secret), valid_for=valid_for, **variables)
 
 
 def _may_be_written_to(address: str) -> bool:

@@ -10,7 +10,14 @@ from accounts.passwords import refuse_weak_password
 from accounts.services.mails import origin, tell, tell_with_link
 from accounts.services.registration import mark_verified
 from accounts.services.sessions import confirm_password, end_sessions
-from accounts.services.single_use_tokens import CHANGE_EMAIL, RESET_PASSWORD, find_token, redeem_token, void_tokens
+from accounts.services.single_use_tokens import (
+    CHANGE_EMAIL,
+    INVITATION,
+    RESET_PASSWORD,
+    find_token,
+    redeem_token,
+    void_tokens,
+)
 from core.errors import InvalidCredentials
 from core.events import publish
 from core.permissions import Caller
@@ -33,11 +40,11 @@ def send_password_reset(*, email: str) -> None:
 
 
 def reset_password(*, token: str, password: str) -> None:
-    """Set a new password by a mailed secret and end every session.
+    """Set a new password by a mailed secret (a reset's or an invitation's) and end every session.
 
     Raises `ValidationFailed` for a secret that does not serve or a weak password (which leaves the secret unused).
     """
-    found = find_token(secret=token, purposes=(RESET_PASSWORD,))
+    found = find_token(secret=token, purposes=(RESET_PASSWORD, INVITATION))
     refuse_weak_password(password, field="password", email=found.user.email, name=found.user.name)
     _set_by_link(found, make_password(password))
 
@@ -56,7 +63,7 @@ def _set_by_link(found: SingleUseToken, password_hash: str) -> None:
     if not user.email_verified:
         # The link came to the address, which is all that a confirmation would have shown.
         mark_verified(user, actor=Caller.of(user))
-    _store(user, password_hash, actor=Caller.of(user), how="reset")
+    _store(user, password_hash, actor=Caller.of(user), how="reset" if found.purpose == RESET_PASSWORD else "invitation")
     end_sessions(user_id=user.pk, actor=Caller.of(user), reason="password_reset")
 
 
@@ -75,6 +82,7 @@ def _store(user: User, password_hash: str, *, actor: Caller, how: str) -> None:
     Whoever asked to move it may be the very person that the new password shuts out.
     """
     User.objects.filter(pk=user.pk).update(password=password_hash, version=F("version") + 1)
-    void_tokens(user, RESET_PASSWORD, CHANGE_EMAIL)
+    void_tokens(user, RESET_PASSWORD, CHANGE_EMAIL, INVITATION)
     publish("user.password_changed", subject=user, actor=actor, data={"how": how}, audience=[user.pk])
-    tell(user, "account.password_changed", **origin())
+    if how != "invitation":
+        tell(user, "account.password_changed", **origin())

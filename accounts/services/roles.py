@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 
 from accounts.identity import forget_everyone
 from accounts.models import Role, User
@@ -50,16 +51,23 @@ def change_role(
 
 @transaction.atomic
 def delete_role(*, actor: Caller, role_id: int, check_version: CheckVersion = any_version) -> None:
-    """Delete a role that nobody has; raises `NotFound` or `Conflict`."""
-    role = _locked(role_id)
+    """Delete a role that nobody has and nothing refers to; raises `NotFound` or `Conflict`."""
+    # Locked against new references too, so that what is counted here is all there is.
+    role = Role.objects.select_for_update().filter(pk=role_id).first()
+    if role is None:
+        raise NotFound
     check_version(role.version)
+    refuse_more_than_held(actor, role.permissions)
     if role.name in _LASTING:
         raise Conflict(f"The role {role.name} is part of the product and stays.")
     users = User.all_objects.filter(role=role).count()
     if users:
         raise Conflict(f"This role is in use: {users} user(s) have it.")
     publish("role.deleted", subject=role, actor=actor, data={"before": {"name": role.name}})
-    role.delete()
+    try:
+        role.delete()
+    except ProtectedError as error:
+        raise _in_use(error) from None
 
 
 def refuse_unknown_permissions(permissions: Sequence[str]) -> None:
@@ -85,6 +93,7 @@ def _change(actor: Caller, role_id: int, wanted: Mapping[str, Any], check_versio
     with keeping_an_admin():
         role = _locked(role_id)
         check_version(role.version)
+        refuse_more_than_held(actor, role.permissions)
         before = {name: _present(role, name) for name in wanted if wanted[name] != _present(role, name)}
         after = {name: wanted[name] for name in before}
         if not after:
@@ -114,6 +123,11 @@ def _apply(role: Role, after: Mapping[str, Any]) -> None:
     role.version += 1
     role.save(update_fields=[*after, "version"])
     role.refresh_from_db(fields=["updated_at"])
+
+
+def _in_use(error: ProtectedError) -> Conflict:
+    names = sorted({str(row._meta.verbose_name_plural) for row in error.protected_objects})
+    return Conflict(f"This role is in use: {len(error.protected_objects)} {' and '.join(names)} name it.")
 
 
 def _taken() -> Conflict:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,9 +17,10 @@ from accounts.models.roles import DEFAULT_ROLE
 from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
 from accounts.services.administration import keeping_an_admin, refuse_more_than_held
-from accounts.services.mails import tell_with_link
+from accounts.services.invitations import invite
+from accounts.services.mails import tell
 from accounts.services.sessions import end_sessions, revoke
-from accounts.services.single_use_tokens import CHANGE_EMAIL, RESET_PASSWORD, VERIFY_EMAIL, void_tokens
+from accounts.services.single_use_tokens import CHANGE_EMAIL, INVITATION, RESET_PASSWORD, VERIFY_EMAIL, void_tokens
 from core.errors import Conflict, Detail, NotFound, PermissionDenied, ValidationFailed
 from core.events import publish
 from core.identifiers import uuid7
@@ -32,9 +32,7 @@ OWN_FIELDS: Final = frozenset({"name", "bio", "locale", "time_zone"})
 ADMIN_FIELDS: Final = frozenset({"email", "role", "is_active", "email_verified"})
 """What only `admin` may write, of anyone."""
 
-_MAY_TAKE_AN_ADMIN: Final = frozenset({"role", "is_active"})
-
-INVITATION: Final = timedelta(days=7)
+_MAY_TAKE_AN_ADMIN: Final = frozenset({"role", "is_active", "email_verified"})
 
 CheckVersion = Callable[[int], None]
 """Raises `PreconditionFailed` unless this is the version that the client has seen."""
@@ -46,7 +44,7 @@ def any_version(version: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """What a new user is made of; without a password they are mailed a link to set one."""
+    """What a new user is made of; without a password they are invited: mailed a link to set one."""
 
     email: str
     name: str
@@ -100,9 +98,16 @@ def delete_user(*, actor: Caller, user_id: UUID, check_version: CheckVersion = a
         end_sessions(user_id=user.pk, actor=actor, reason="user_deleted")
 
 
-@transaction.atomic
 def restore_user(*, actor: Caller, user_id: UUID) -> User:
     """Bring a deleted user back; raises `NotFound`, or `Conflict` when the address has gone to somebody else."""
+    try:
+        return _restore(actor, user_id)
+    except IntegrityError as error:
+        raise _told(error) from None
+
+
+@transaction.atomic
+def _restore(actor: Caller, user_id: UUID) -> User:
     user = User.all_objects.locked().filter(pk=user_id).first()
     if user is None or user.deleted_at is None:
         raise NotFound
@@ -137,11 +142,13 @@ def end_session_of(*, actor: Caller, session_id: UUID) -> None:
 
 @transaction.atomic
 def _insert(actor: Caller, new: NewUser, address: str, password_hash: str) -> User:
+    role = _role(new.role)
+    refuse_more_than_held(actor, role.permission_set)
     user = User.objects.create(
         email=address,
         name=new.name,
         password=password_hash,
-        role=_role(new.role),
+        role=role,
         is_active=new.is_active,
         email_verified=new.email_verified,
     )
@@ -153,7 +160,7 @@ def _insert(actor: Caller, new: NewUser, address: str, password_hash: str) -> Us
         audience=[user.pk],
     )
     if new.password is None:
-        tell_with_link(user, "account.password_reset", purpose=RESET_PASSWORD, lifetime=INVITATION)
+        invite(user, actor=actor)
     return user
 
 
@@ -169,7 +176,9 @@ def _change(actor: Caller, user_id: UUID, changes: Mapping[str, Any], check_vers
         _apply(user, after)
     if "email" in after:
         # They went to the old address, and say nothing of the new one.
-        void_tokens(user, VERIFY_EMAIL, RESET_PASSWORD, CHANGE_EMAIL)
+        void_tokens(user, VERIFY_EMAIL, RESET_PASSWORD, CHANGE_EMAIL, INVITATION)
+    if "role" in after:
+        tell(user, "account.role_changed", old_role=before["role"], new_role=after["role"])
     publish("user.updated", subject=user, actor=actor, data={"before": before, "after": after}, audience=[user.pk])
     _let_it_hold(actor, user, after)
     return user
@@ -198,6 +207,8 @@ def _refuse_change(actor: Caller, user: User, after: Mapping[str, Any]) -> None:
     _refuse_admin_fields(actor, sorted(after.keys() & ADMIN_FIELDS))
     if actor.id != user.pk:
         refuse_more_than_held(actor, user.permission_set)
+    if "role" in after:
+        refuse_more_than_held(actor, _role(after["role"]).permission_set)
 
 
 def _apply(user: User, after: Mapping[str, Any]) -> None:

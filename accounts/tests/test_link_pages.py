@@ -13,7 +13,7 @@ from notifications.tests.smtp import SmtpSink
 
 Drain = Callable[..., int]
 FRESH = "another-horse-battery-staple"
-PAGES = ["/verify-email", "/reset-password", "/change-email"]
+PAGES = ["/verify-email", "/reset-password", "/accept-invitation", "/change-email"]
 
 
 @pytest.fixture

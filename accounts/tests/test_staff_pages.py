@@ -96,7 +96,7 @@ def test_a_new_user_is_mailed_a_link(admin: User) -> None:
     browser.post(f"{USERS}add/", {"email": "new@example.com", "name": "Nina", "role": role.pk, "is_active": "on"})
 
     assert User.objects.get(email="new@example.com").name == "Nina"
-    assert kinds_sent_to("new@example.com") == ["account.password_reset"]
+    assert kinds_sent_to("new@example.com") == ["account.invitation"]
 
 
 def test_a_taken_address_is_told_on_the_page(owner: User, stranger: User, admin: User) -> None:

@@ -14,13 +14,11 @@ from accounts.tests.answers import (
     error_of,
     invalid,
     refusal,
-    sign_in,
     tables,
 )
 from accounts.tests.factories import PASSWORD, create_user
 from accounts.tests.user_answers import FIELDS, HOLDS_MORE, LAST_ADMIN, PATH, TAKEN, admin_only, of
-from core.tests.spine import Drain, Events
-from notifications.tests.smtp import SmtpSink
+from core.tests.spine import Events
 
 # Creating --------------------------------------------------------------------------------------
 
@@ -36,18 +34,6 @@ def test_staff_create_a_user_with_a_password(
     assert (answer.headers["ETag"], list(answer.json()["data"])) == ('"1"', FIELDS)
     assert (user.role_name, user.is_active, user.email_verified) == ("user", True, False)
     assert [(event.actor, event.subject_id) for event in events("user.created")] == [(moderator.pk, str(user.pk))]
-
-
-def test_an_invited_user_sets_a_password_by_a_mailed_link(
-    moderator: User, anonymous: Client, client_of: ClientOf, drain: Drain, smtp_sink: SmtpSink
-) -> None:
-    client_of(moderator).post(PATH, {"email": "new@example.com", "name": "Nina", "invite": True})
-    drain()
-    token = smtp_sink.token_sent_to("new@example.com")
-
-    anonymous.post("/api/v1/auth/reset-password", {"token": token, "password": PASSWORD})
-
-    assert sign_in(anonymous, "new@example.com").status_code == 200
 
 
 def test_an_administrator_sets_everything(admin: User, client_of: ClientOf) -> None:

@@ -1,5 +1,7 @@
 """DELETE /users/{id}, POST /users/{id}/restore."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.test import Client
 
@@ -9,11 +11,13 @@ from accounts.tests.answers import (
     PERMISSION_DENIED,
     SESSION_REVOKED,
     ClientOf,
+    bearer,
     error_of,
     sign_in,
     tables,
 )
-from accounts.tests.factories import create_user
+from accounts.tests.factories import access_token_of, create_session, create_user
+from accounts.tests.test_races import at_once, post
 from accounts.tests.user_answers import HOLDS_MORE, LAST_ADMIN, PATH, TAKEN, of
 from core.tests.spine import Events
 
@@ -84,3 +88,14 @@ def test_a_user_whose_address_was_given_away_does_not_come_back(owner: User, adm
 
 def test_a_user_who_was_never_deleted_is_not_restored(owner: User, admin: User, client_of: ClientOf) -> None:
     assert error_of(client_of(admin).post(f"{of(owner)}/restore")) == NOT_FOUND
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_deleted_users_of_one_address_one_comes_back(transactional_db: None) -> None:
+    token = access_token_of(create_session(create_user("admin")))
+    twins = [create_user(email="twin@example.com", deleted_at=datetime.now(UTC)) for _ in range(2)]
+
+    answers = at_once(2, lambda index: post(f"/users/{twins[index].pk}/restore", {}, index, bearer(token)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert User.objects.filter(email="twin@example.com").count() == 1

@@ -33,7 +33,7 @@ class Share(BaseModel):
 
     resource = models.ForeignKey("resources.Resource", models.CASCADE, related_name="shares", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
-    role = models.ForeignKey("accounts.Role", models.CASCADE, null=True, blank=True, related_name="+")
+    role = models.ForeignKey("accounts.Role", models.PROTECT, null=True, blank=True, related_name="+")
     link_digest = models.BinaryField(max_length=32, null=True, blank=True, editable=False)
     link_password = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
     link_max_uses = models.PositiveIntegerField(null=True, blank=True)
