@@ -1,6 +1,10 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 from accounts.signing_keys import active_key
+
+SECOND_FACTORS = ("accounts.services.totp", "accounts.services.recovery_codes")
 
 
 class AccountsConfig(AppConfig):
@@ -8,5 +12,10 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Read the key ring now, so that a wrong JWT_KEYS is one line at the start and not a fault at a sign-in."""
+        """Read the key ring now, so that a wrong JWT_KEYS is one line at the start and not a fault at a sign-in.
+
+        The second factors register themselves, in the order in which people are offered them.
+        """
         active_key()
+        for module in SECOND_FACTORS:
+            import_module(module)

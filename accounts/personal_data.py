@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from accounts.models import KnownDevice, Session, SingleUseToken, User
+from accounts.models import KnownDevice, MfaChallenge, RecoveryCode, Session, SingleUseToken, TotpDevice, User
 from accounts.services.erasing import blank_user
 from accounts.services.throttle import forget_failures
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
@@ -15,6 +15,7 @@ _PROFILE = (
     "role__name",
     "is_active",
     "email_verified",
+    "mfa_enabled",
     "bio",
     "locale",
     "time_zone",
@@ -25,7 +26,18 @@ _PROFILE = (
 _SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr", "device", "ip", "user_agent")
 
 
-@exports_personal_data("accounts", tables=("users", "sessions", "known_devices", "single_use_tokens"))
+@exports_personal_data(
+    "accounts",
+    tables=(
+        "users",
+        "sessions",
+        "known_devices",
+        "single_use_tokens",
+        "totp_devices",
+        "recovery_codes",
+        "mfa_challenges",
+    ),
+)
 def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield the profile, the sessions, the devices and the mailed links; no password and no token."""
     yield PersonalFile("accounts/profile.json", rows_of(User.all_objects.filter(pk=user_id), *_PROFILE))
@@ -34,11 +46,22 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     yield PersonalFile("accounts/devices.json", rows_of(devices, "id", "created_at", "last_seen_at"))
     links = SingleUseToken.objects.filter(user_id=user_id)
     yield PersonalFile("accounts/links.json", rows_of(links, "purpose", "email", "created_at", "expires_at", "used_at"))
+    yield from _second_factors(user_id)
 
 
 @erases_personal_data(
     "accounts",
-    tables=("users", "sessions", "spent_tokens", "known_devices", "single_use_tokens", "sign_in_throttles"),
+    tables=(
+        "users",
+        "sessions",
+        "spent_tokens",
+        "known_devices",
+        "single_use_tokens",
+        "sign_in_throttles",
+        "totp_devices",
+        "recovery_codes",
+        "mfa_challenges",
+    ),
 )
 def erase(erasure: Erasure) -> None:
     """Delete everything of the person but the account's row, which stays as "Deleted user"."""
@@ -50,4 +73,15 @@ def erase(erasure: Erasure) -> None:
     erasure.delete(links)
     erasure.delete(Session.objects.filter(user_id=erasure.user_id))
     erasure.delete(KnownDevice.objects.filter(user_id=erasure.user_id))
+    for second_step in (TotpDevice, RecoveryCode, MfaChallenge):
+        erasure.delete(second_step._base_manager.filter(user_id=erasure.user_id))
     blank_user(erasure)
+
+
+def _second_factors(user_id: UUID) -> Iterator[PersonalFile]:
+    apps = TotpDevice.objects.filter(user_id=user_id)
+    yield PersonalFile("accounts/authenticator_apps.json", rows_of(apps, "id", "created_at", "confirmed_at"))
+    codes = RecoveryCode.objects.filter(user_id=user_id)
+    yield PersonalFile("accounts/recovery_codes.json", rows_of(codes, "id", "created_at", "used_at"))
+    waiting = MfaChallenge.objects.filter(user_id=user_id)
+    yield PersonalFile("accounts/second_steps.json", rows_of(waiting, "id", "created_at", "expires_at", "used_at"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from accounts.services import passwords, refreshing, registration, sessions, single_use_tokens, throttle
+from accounts.services import mfa_challenges, passwords, refreshing, registration, sessions, single_use_tokens, throttle
 from core.queue import task
 
 
@@ -25,4 +25,5 @@ def purge(**_: Any) -> None:
     sessions.purge_sessions()
     sessions.purge_devices()
     single_use_tokens.purge_single_use_tokens()
+    mfa_challenges.purge_challenges()
     throttle.purge_throttles()

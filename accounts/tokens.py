@@ -24,6 +24,7 @@ ALGORITHM: Final = "ES256"
 REFRESH_PREFIX: Final = "nkr"
 MAIL_PREFIX: Final = "nkm"
 DEVICE_PREFIX: Final = "nkd"
+MFA_PREFIX: Final = "nkc"
 
 _REQUIRED_CLAIMS: Final = ["exp", "iat", "iss", "aud", "sub", "jti", "sid", "typ", "auth_time"]
 

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from accounts.api.mfa import VerifySecondFactor
 from accounts.api.passwords import ChangeEmail, ChangePassword, ForgotPassword, ResetPassword
 from accounts.api.profile import Profile
 from accounts.api.registration import Register, ResendVerification, VerifyEmail
@@ -37,6 +38,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/logout", Logout.as_view(), name="logout"),
     path("auth/logout-all", LogoutAll.as_view(), name="logout-all"),
     path("auth/reauthenticate", Reauthenticate.as_view(), name="reauthenticate"),
+    path("auth/mfa/verify", VerifySecondFactor.as_view(), name="mfa-verify"),
     path("auth/sessions", Sessions.as_view(), name="sessions"),
     path("auth/sessions/<uuid:session_id>", OneSession.as_view(), name="session"),
     # Accounts: password and address

@@ -109,6 +109,11 @@ class ReauthenticationRequired(PermissionDenied):
     message = "Confirm that it is you: sign in again."
 
 
+class MfaEnrollmentRequired(PermissionDenied):
+    code = "MFA_ENROLLMENT_REQUIRED"
+    message = "Your role demands two-factor sign-in: set it up, or confirm with a code."
+
+
 class NotFound(ApplicationError):
     status = 404
     code = "NOT_FOUND"

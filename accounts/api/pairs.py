@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from accounts.api import cookies
 from accounts.api.shapes import UserShape, user_shape
+from accounts.services.mfa_challenges import LIFETIME, MfaChallenge
 from accounts.services.sessions import SignIn
 from core.api.envelope import success
 
@@ -37,12 +38,30 @@ class PairShape(AccessShape):
     refresh_token = serializers.CharField(required=False, help_text="Left out when it travels as a cookie.")
 
 
-class LoginShape(PairShape):
+class SignedInShape(PairShape):
     user = UserShape()
 
 
-def answer_sign_in(opened: SignIn, *, by_cookie: bool) -> HttpResponse:
-    """Return what every way of signing in answers: tokens and user; the device is known from now on."""
+class LoginShape(serializers.Serializer[Any]):
+    """Tokens and user; or, of an account with two-factor sign-in, what the second step needs."""
+
+    access_token = serializers.CharField(required=False)
+    token_type = serializers.CharField(required=False)
+    expires_in = serializers.IntegerField(help_text="Seconds that the access token, or the `mfa_token`, serves.")
+    refresh_token = serializers.CharField(required=False, help_text="Left out when it travels as a cookie.")
+    user = UserShape(required=False)
+    mfa_required = serializers.BooleanField(required=False, help_text="There and true where a second step follows.")
+    mfa_token = serializers.CharField(required=False, help_text="Good for `POST /auth/mfa/verify` and nothing else.")
+    methods = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+def answer_sign_in(opened: SignIn | MfaChallenge, *, by_cookie: bool) -> HttpResponse:
+    """Return what every way of signing in answers: tokens and user, or what the second step needs.
+
+    With the tokens the device is known from now on.
+    """
+    if isinstance(opened, MfaChallenge):
+        return success(_challenge_part(opened))
     response = pair_answer(opened, by_cookie=by_cookie, user=user_shape(opened.user))
     cookies.set_device_cookie(response, opened.device_token)
     return response
@@ -63,4 +82,13 @@ def access_part(opened: SignIn) -> dict[str, Any]:
         "access_token": opened.access_token,
         "token_type": "Bearer",
         "expires_in": settings.ACCESS_TOKEN_SECONDS,
+    }
+
+
+def _challenge_part(challenge: MfaChallenge) -> dict[str, Any]:
+    return {
+        "mfa_required": True,
+        "mfa_token": challenge.mfa_token,
+        "methods": challenge.methods,
+        "expires_in": int(LIFETIME.total_seconds()),
     }

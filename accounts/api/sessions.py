@@ -56,7 +56,9 @@ class Login(ApiView):
         "Sign in",
         description=(
             'With `"token_transport": "cookie"` the refresh token becomes an HttpOnly cookie and is left out of the '
-            "body. After five failures for one account within 15 minutes each further try waits."
+            "body. After five failures for one account within 15 minutes each further try waits. An account with "
+            "two-factor sign-in gets `mfa_required`, `mfa_token` and `methods` instead: go on with "
+            "`POST /auth/mfa/verify`."
         ),
         request=LoginInput,
         response=LoginShape,

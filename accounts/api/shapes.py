@@ -154,7 +154,7 @@ def user_shape(user: User) -> dict[str, Any]:
         "avatar": None,
         "locale": user.locale,
         "time_zone": user.time_zone,
-        "mfa_enabled": False,
+        "mfa_enabled": user.mfa_enabled,
         "last_login_at": user.last_login_at,
         "created_at": user.created_at,
         "updated_at": user.updated_at,

@@ -1,4 +1,5 @@
 from accounts.models.roles import Role
+from accounts.models.second_factors import MfaChallenge, RecoveryCode, TotpDevice
 from accounts.models.sessions import KnownDevice, Session, SpentRefreshToken
 from accounts.models.single_use_tokens import SingleUseToken
 from accounts.models.throttles import SignInThrottle
@@ -6,10 +7,13 @@ from accounts.models.users import User
 
 __all__ = [
     "KnownDevice",
+    "MfaChallenge",
+    "RecoveryCode",
     "Role",
     "Session",
     "SignInThrottle",
     "SingleUseToken",
     "SpentRefreshToken",
+    "TotpDevice",
     "User",
 ]

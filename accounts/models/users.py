@@ -72,6 +72,8 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
     role = models.ForeignKey(Role, models.PROTECT, related_name="users", db_index=False, db_default=DefaultRole())
     is_active = models.BooleanField(default=True, db_default=True)
     email_verified = models.BooleanField(default=False, db_default=False)
+    mfa_enabled = models.BooleanField(default=False, db_default=False, editable=False)
+    """Whether a second step follows the password: kept by triggers on the tables of the methods."""
     bio = models.CharField(max_length=2000, blank=True, default="", db_default="")
     locale = models.CharField(max_length=35, default="en", db_default="en")
     time_zone = models.CharField(max_length=64, default="UTC", db_default="UTC")

@@ -18,6 +18,7 @@ from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts.models import Session, User
 from accounts.services import passwords, sessions
+from accounts.services.mfa_challenges import MfaChallenge
 from accounts.services.sessions import SignIn
 from core import context
 from core.addresses import limit_identity
@@ -142,7 +143,9 @@ def _enter(request: HttpRequest, email: str, password: str) -> HttpResponse:
     user = sessions.check_password(email=email, password=password, device_token=device_token)
     if not user.is_staff:
         raise PermissionDenied("This account has no part in the administration.")
-    opened = sessions.open_session(user=user, device_token=device_token)
+    opened = sessions.finish_sign_in(user=user, device_token=device_token, amr=["pwd"])
+    if isinstance(opened, MfaChallenge):
+        raise PermissionDenied("This account has two-factor sign-in.")
     auth.login(request, opened.user, backend="accounts.backends.RoleBackend")
     request.session[SESSION_KEY] = str(opened.session.pk)
     return _remembering_device(HttpResponseRedirect(_next_page(request)), opened)

@@ -1,6 +1,6 @@
 """Sessions: signing in, signing in again, ending one or all of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,6 +16,8 @@ from accounts.identity import forget_session
 from accounts.models import KnownDevice, Session, User
 from accounts.models.users import normalised_email
 from accounts.services import throttle
+from accounts.services.mfa_challenges import MfaChallenge, issue_challenge
+from accounts.services.second_factors import with_proof
 from accounts.tokens import DEVICE_PREFIX, REFRESH_PREFIX, AccessToken, digest
 from core import context
 from core.crypto import random_token
@@ -44,8 +46,8 @@ class SignIn:
     device_token: str = ""
 
 
-def sign_in(*, email: str, password: str, device_token: str = "") -> SignIn:
-    """Open a session for whoever knows the password.
+def sign_in(*, email: str, password: str, device_token: str = "") -> SignIn | MfaChallenge:
+    """Open a session for whoever knows the password, or ask them for their second factor.
 
     `device_token` is what an earlier sign-in on this device handed out. Raises `InvalidCredentials`,
     `RateLimited` and, after the right password only, `EmailNotVerified` or `AccountDisabled`.
@@ -54,9 +56,17 @@ def sign_in(*, email: str, password: str, device_token: str = "") -> SignIn:
     return finish_sign_in(user=user, device_token=device_token, amr=["pwd"])
 
 
-def finish_sign_in(*, user: User, amr: Iterable[str], device_token: str = "") -> SignIn:
-    """Let in a user who has proved who they are by `amr` (RFC 8176): every way of signing in ends here."""
-    return open_session(user=user, device_token=device_token, amr=amr)
+@transaction.atomic
+def finish_sign_in(*, user: User, amr: Iterable[str], device_token: str = "") -> SignIn | MfaChallenge:
+    """Let in a user who has proved who they are by `amr` (RFC 8176): every way of signing in ends here.
+
+    Where the user has two-factor sign-in this asks for the second one, whatever the first was. Raises
+    `InvalidCredentials` like `open_session`.
+    """
+    current = locked_as_checked(user)
+    if current.mfa_enabled:
+        return issue_challenge(user=current, amr=list(amr), device_token=device_token)
+    return open_locked_session(current, device_token=device_token, amr=amr)
 
 
 def check_password(*, email: str, password: str, device_token: str = "") -> User:
@@ -78,13 +88,26 @@ def check_password(*, email: str, password: str, device_token: str = "") -> User
 
 @transaction.atomic
 def open_session(*, user: User, device_token: str = "", amr: Iterable[str] = ("pwd",)) -> SignIn:
-    """Open a session for a user whose credentials were checked.
+    """Open a session for a user whose credentials were checked, all that they have to show.
 
     Raises `InvalidCredentials` when password or state changed since: a reset ends what it overtakes.
+    """
+    return open_locked_session(locked_as_checked(user), device_token=device_token, amr=amr)
+
+
+def locked_as_checked(user: User) -> User:
+    """Return the user, locked, if password and state are still what the credentials were checked against.
+
+    Raises `InvalidCredentials`.
     """
     current = User.objects.locked().filter(pk=user.pk).first()
     if current is None or not current.is_active or current.password != user.password:
         raise InvalidCredentials
+    return current
+
+
+def open_locked_session(current: User, *, device_token: str, amr: Iterable[str]) -> SignIn:
+    """Open a session for the user that the caller has locked."""
     refresh_token = random_token(REFRESH_PREFIX)
     session = _create_session(current, refresh_token, list(amr))
     current.last_login_at = session.authenticated_at
@@ -109,7 +132,7 @@ def access_token_for(session: Session, user: User) -> str:
 def reauthenticate(*, actor: Caller, password: str) -> SignIn:
     """Hand out an access token with a fresh sign-in time to whoever knows the password of the session's user."""
     user = confirm_password(actor=actor, password=password)
-    return _renew_sign_in(actor, user)
+    return renew_sign_in(actor, user)
 
 
 def confirm_password(*, actor: Caller, password: str) -> User:
@@ -221,13 +244,17 @@ def _remember_device(user: User, device_token: str) -> str:
 
 
 @transaction.atomic
-def _renew_sign_in(actor: Caller, user: User) -> SignIn:
+def renew_sign_in(actor: Caller, user: User, *, proved: Sequence[str] = ()) -> SignIn:
+    """Set the sign-in time of the actor's session to now, and note what else its user has `proved`."""
     session = Session.objects.live().select_for_update().filter(pk=_session_id(actor)).first()
     if session is None:
         raise SessionRevoked
     session.authenticated_at = datetime.now(UTC)
-    session.save(update_fields=["authenticated_at"])
+    session.amr = with_proof(session.amr, proved)
+    session.save(update_fields=["authenticated_at", "amr"])
     publish("session.reauthenticated", subject=session, actor=actor, audience=[user.pk])
+    if proved:
+        forget_session(session.pk)
     return SignIn(user, session, access_token_for(session, user), refresh_token="")
 
 

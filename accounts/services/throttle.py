@@ -33,6 +33,16 @@ def session_key(session_id: UUID) -> str:
     return _key(f"session|{session_id}")
 
 
+def second_factor_key(user_id: UUID, *, device_token: str = "") -> str:
+    """Return what wrong codes of the user are counted under: apart from the passwords, so that no password resets it.
+
+    Who has the password from elsewhere cannot lock the owner's known device out of the second step.
+    """
+    if device_token and KnownDevice.objects.filter(user_id=user_id, token=digest(device_token)).exists():
+        return _key(f"mfa|{user_id}|{digest(device_token)}")
+    return _key(f"mfa|{user_id}")
+
+
 def refuse_if_blocked(key: str) -> None:
     """Raise `RateLimited` while the next try has to wait."""
     throttle = SignInThrottle.objects.filter(key=key).first()

@@ -59,7 +59,7 @@ def tables() -> Tables:
 
 def sign_in(client: Client, email: str, password: str = PASSWORD, **more: Any) -> Any:
     """Return the answer to a sign-in."""
-    return client.post("/api/v1/auth/login", {"email": email, "password": password, **more})
+    return client.post("/api/v1/auth/login", {"email": email, "password": password, **more}, "application/json")
 
 
 def tokens_of(client: Client, user: User) -> dict[str, Any]:

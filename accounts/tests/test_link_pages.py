@@ -115,13 +115,13 @@ def test_a_password_that_will_not_do_leaves_the_link_usable(
 
 
 def test_a_new_address_is_confirmed(owner: User, drain: Drain, smtp_sink: SmtpSink) -> None:
-    recent = sessions.sign_in(email=owner.email, password=PASSWORD)
+    recent = create_session(owner)
     actor = Caller(
         owner.pk,
         owner.email,
         owner.name,
-        session_id=recent.session.pk,
-        authenticated_at=recent.session.authenticated_at,
+        session_id=recent.pk,
+        authenticated_at=recent.authenticated_at,
     )
     addresses.request_email_change(actor=actor, email="new@example.com")
     drain()

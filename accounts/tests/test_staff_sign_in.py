@@ -6,7 +6,7 @@ from django.test import Client
 
 from accounts.models import Session, User
 from accounts.services import sessions, users
-from accounts.tests.factories import PASSWORD, create_user
+from accounts.tests.factories import PASSWORD, create_session, create_user
 from core.permissions import SYSTEM
 
 BrowserOf = Callable[[User], Client]
@@ -135,7 +135,7 @@ def test_the_form_asks_for_its_csrf_token(admin: User) -> None:
 
 
 def test_staff_change_their_password_through_the_service(admin: User, browser_of: BrowserOf) -> None:
-    other_session = sessions.sign_in(email=admin.email, password=PASSWORD).session
+    other_session = create_session(admin)
     browser = browser_of(admin)
     fresh = "another-horse-battery-staple"
 

@@ -1,0 +1,95 @@
+"""The second step of a sign-in, and of proving again who one is: a code or a passkey, throttled per account.
+
+A try counts before it is looked at, a wrong one counts for the account too, whichever `mfa_token` it came with.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.models import MfaChallenge, User
+from accounts.services import second_factors, throttle
+from accounts.services.mfa_challenges import (
+    challenge_of_id,
+    claim_try,
+    find_challenge,
+    redeem_challenge,
+    refused,
+)
+from accounts.services.recovery_codes import RecoveryCodes
+from accounts.services.sessions import SignIn, locked_as_checked, open_locked_session, renew_sign_in
+from accounts.services.totp import Totp, is_totp_code
+from core.errors import InvalidCredentials
+from core.events import publish
+from core.permissions import Caller
+
+
+def verify_second_factor(*, mfa_token: str, method: str, given: Any, device_token: str = "") -> SignIn:
+    """Open the session that the token's sign-in was about.
+
+    Raises `InvalidToken` for a token that serves no longer, `InvalidCredentials` and `RateLimited`.
+    """
+    return _answer(find_challenge(mfa_token), method, given, device_token)
+
+
+def verify_second_factor_of(*, challenge_id: UUID, method: str, given: Any, device_token: str = "") -> SignIn:
+    """Do the same for a challenge that our own signed cookie names; raises the same."""
+    return _answer(challenge_of_id(challenge_id), method, given, device_token)
+
+
+def reauthenticate_by_code(*, actor: Caller, code: str) -> SignIn:
+    """Hand out an access token with a fresh sign-in time for a code of the actor's app or a recovery code.
+
+    The session has two factors from now on. Raises `InvalidCredentials` and `RateLimited`.
+    """
+    key = throttle.second_factor_key(actor.own_id)
+    throttle.refuse_if_blocked(key)
+    try:
+        return _renew(actor, method_of_code(code), code, key)
+    except InvalidCredentials:
+        _record_failure(key, User.objects.get(pk=actor.own_id), method_of_code(code))
+        raise
+
+
+def method_of_code(code: str) -> str:
+    """Return which method a code is of, by its form."""
+    return Totp.name if is_totp_code(code) else RecoveryCodes.name
+
+
+def _answer(challenge: MfaChallenge, method: str, given: Any, device_token: str) -> SignIn:
+    key = throttle.second_factor_key(challenge.user_id, device_token=device_token)
+    throttle.refuse_if_blocked(key)
+    claim_try(challenge)
+    try:
+        return _open(challenge, method, given, device_token, key)
+    except InvalidCredentials:
+        _record_failure(key, challenge.user, method)
+        raise
+
+
+@transaction.atomic
+def _open(challenge: MfaChallenge, method: str, given: Any, device_token: str, key: str) -> SignIn:
+    user = locked_as_checked(challenge.user)
+    redeem_challenge(challenge, user, device_token=device_token)
+    proved = second_factors.prove(user, method=method, given=given)
+    # Before the user's row is free again: of many who bring the one right code, those who lose fail after this.
+    throttle.accept_success(key)
+    return open_locked_session(user, device_token=device_token, amr=second_factors.with_proof(challenge.amr, proved))
+
+
+@transaction.atomic
+def _renew(actor: Caller, method: str, code: str, key: str) -> SignIn:
+    user = User.objects.locked().filter(pk=actor.own_id).first()
+    if user is None:
+        raise refused()
+    proved = second_factors.prove(user, method=method, given=code)
+    throttle.accept_success(key)
+    return renew_sign_in(actor, user, proved=proved)
+
+
+@transaction.atomic
+def _record_failure(key: str, user: User, method: str) -> None:
+    throttle.record_failure(key)
+    name = method if method in second_factors.METHODS else "unknown"
+    publish("mfa.failed", subject=user, actor=Caller(None), data={"method": name}, audience=[user.pk])
