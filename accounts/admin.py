@@ -19,11 +19,14 @@ from unfold.widgets import (
 
 from accounts.models import Role, Session, SingleUseToken, User
 from accounts.models.users import NEVER_SET_UP
+from accounts.pages.api_tokens import ApiTokenAdmin
 from accounts.services import invitations, roles, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
 from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin
 from core.permissions import PERMISSIONS, Caller
+
+__all__ = ["ApiTokenAdmin", "RoleAdmin", "SessionAdmin", "UserAdmin"]
 
 _MONTH: Final = timedelta(days=30)
 

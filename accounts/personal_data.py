@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from accounts.models import KnownDevice, MfaChallenge, RecoveryCode, Session, SingleUseToken, TotpDevice, User
+from accounts.models import ApiToken, KnownDevice, MfaChallenge, RecoveryCode, Session, SingleUseToken, TotpDevice, User
 from accounts.services.erasing import blank_user
 from accounts.services.throttle import forget_failures
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
@@ -23,6 +23,7 @@ _PROFILE = (
     "created_at",
     "updated_at",
 )
+_API_TOKEN = ("id", "name", "prefix", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at")
 _SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr", "device", "ip", "user_agent")
 
 
@@ -31,6 +32,7 @@ _SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr
     tables=(
         "users",
         "sessions",
+        "api_tokens",
         "known_devices",
         "single_use_tokens",
         "totp_devices",
@@ -42,6 +44,8 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield the profile, the sessions, the devices and the mailed links; no password and no token."""
     yield PersonalFile("accounts/profile.json", rows_of(User.all_objects.filter(pk=user_id), *_PROFILE))
     yield PersonalFile("accounts/sessions.json", rows_of(Session.objects.filter(user_id=user_id), *_SESSION))
+    tokens = ApiToken.objects.filter(user_id=user_id)
+    yield PersonalFile("accounts/api_tokens.json", rows_of(tokens, *_API_TOKEN))
     devices = KnownDevice.objects.filter(user_id=user_id)
     yield PersonalFile("accounts/devices.json", rows_of(devices, "id", "created_at", "last_seen_at"))
     links = SingleUseToken.objects.filter(user_id=user_id)
@@ -54,6 +58,7 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     tables=(
         "users",
         "sessions",
+        "api_tokens",
         "spent_tokens",
         "known_devices",
         "single_use_tokens",
@@ -72,6 +77,7 @@ def erase(erasure: Erasure) -> None:
         erasure.count("sign_in_throttles", forget_failures(address))
     erasure.delete(links)
     erasure.delete(Session.objects.filter(user_id=erasure.user_id))
+    erasure.delete(ApiToken.objects.filter(user_id=erasure.user_id))
     erasure.delete(KnownDevice.objects.filter(user_id=erasure.user_id))
     for second_step in (TotpDevice, RecoveryCode, MfaChallenge):
         erasure.delete(second_step._base_manager.filter(user_id=erasure.user_id))

@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from accounts.services import mfa_challenges, passwords, refreshing, registration, sessions, single_use_tokens, throttle
+from accounts.services import (
+    api_tokens,
+    mfa_challenges,
+    passwords,
+    refreshing,
+    registration,
+    sessions,
+    single_use_tokens,
+    throttle,
+)
 from core.queue import task
 
 
@@ -24,6 +33,7 @@ def purge(**_: Any) -> None:
     refreshing.purge_spent_tokens()
     sessions.purge_sessions()
     sessions.purge_devices()
+    api_tokens.purge_api_tokens()
     single_use_tokens.purge_single_use_tokens()
     mfa_challenges.purge_challenges()
     throttle.purge_throttles()

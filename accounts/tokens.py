@@ -25,6 +25,7 @@ REFRESH_PREFIX: Final = "nkr"
 MAIL_PREFIX: Final = "nkm"
 DEVICE_PREFIX: Final = "nkd"
 MFA_PREFIX: Final = "nkc"
+API_PREFIX: Final = "nk"
 
 _REQUIRED_CLAIMS: Final = ["exp", "iat", "iss", "aud", "sub", "jti", "sid", "typ", "auth_time"]
 

@@ -16,7 +16,15 @@ from accounts.pages import staff
 from config.dashboard import add_numbers
 
 _GROUPS: Final = (
-    ("People", (("accounts.User", "group"), ("accounts.Role", "shield_person"), ("accounts.Session", "devices"))),
+    (
+        "People",
+        (
+            ("accounts.User", "group"),
+            ("accounts.Role", "shield_person"),
+            ("accounts.Session", "devices"),
+            ("accounts.ApiToken", "key"),
+        ),
+    ),
     ("Content", (("resources.Resource", "inventory_2"), ("resources.ResourceType", "category"))),
     ("Messages", (("notifications.Message", "mail"),)),
     (

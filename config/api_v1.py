@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from accounts.api.api_tokens import ApiTokens, OneApiToken
 from accounts.api.mfa import VerifySecondFactor
 from accounts.api.passwords import ChangeEmail, ChangePassword, ForgotPassword, ResetPassword
 from accounts.api.profile import Profile
@@ -41,6 +42,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/mfa/verify", VerifySecondFactor.as_view(), name="mfa-verify"),
     path("auth/sessions", Sessions.as_view(), name="sessions"),
     path("auth/sessions/<uuid:session_id>", OneSession.as_view(), name="session"),
+    path("auth/api-tokens", ApiTokens.as_view(), name="api-tokens"),
+    path("auth/api-tokens/<uuid:token_id>", OneApiToken.as_view(), name="api-token"),
     # Accounts: password and address
     path("auth/forgot-password", ForgotPassword.as_view(), name="forgot-password"),
     path("auth/reset-password", ResetPassword.as_view(), name="reset-password"),

@@ -50,6 +50,11 @@ class Caller:
     session_id: UUID | None = None
     authenticated_at: datetime | None = None
     on_behalf_of: UUID | None = None
+    token_id: UUID | None = None
+    """The personal access token that the caller came with, instead of a session."""
+
+    scopes: frozenset[str] = frozenset()
+    """What that token was made for: operations declare which scope lets a token in."""
 
     @classmethod
     def of(cls, user: Account) -> "Caller":
@@ -82,6 +87,17 @@ class Caller:
     def holds(self, permission: str) -> bool:
         """Return whether the caller's role has `permission`; `admin` holds all."""
         return ADMIN in self.permissions or permission in self.permissions
+
+    def covers(self, scope: str) -> bool:
+        """Return whether the caller's personal access token was made for `scope`; `admin` is made for all."""
+        return ADMIN in self.permissions or scope in self.scopes
+
+
+def limited(permissions: frozenset[str], scopes: frozenset[str]) -> frozenset[str]:
+    """Return what is left of a role's permissions for a token with `scopes`, which only ever take away."""
+    if ADMIN in permissions:
+        return scopes
+    return frozenset(name for name in permissions if name in scopes or name.partition(".")[0] in scopes)
 
 
 ANONYMOUS: Final = Caller(id=None)

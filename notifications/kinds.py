@@ -91,6 +91,14 @@ KINDS: Final[dict[str, Kind]] = {
             optional=frozenset({"new_email"}) | _ORIGIN,
         ),
         Kind(
+            "account.api_token_created",
+            "A personal access token was made",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"token_name", "scopes", "expires_on"}),
+            optional=_ORIGIN,
+        ),
+        Kind(
             "ops.alert",
             "Something needs an operator",
             OPERATIONS,

@@ -9,7 +9,7 @@ from core.permissions import Caller
 from resources.models import Resource
 
 
-@reader("resource")
+@reader("resource", scope="read:resource")
 def readable_resource_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
     """Yield the events of visible resources; one in the bin, by whoever may bring it back."""
     subjects = {event.subject_id for event in events if event.subject_type == "resource"}

@@ -10,7 +10,7 @@ from accounts.api.fields import LocaleField, TimeZoneField
 from accounts.api.shapes import PROFILE_EXAMPLE, ProfileShape, profile_shape
 from accounts.models import User
 from accounts.services import users
-from core.api.access import SIGNED_IN
+from core.api.access import ANY_TOKEN, SIGNED_IN
 from core.api.concurrency import etag, not_modified, require_match
 from core.api.envelope import success
 from core.api.fields import NameField, PlainTextField
@@ -33,6 +33,7 @@ class ProfileInput(StrictSerializer):
 
 class Profile(ApiView):
     access = {"GET": SIGNED_IN, "PUT": SIGNED_IN, "PATCH": SIGNED_IN}
+    token_scopes = {"GET": ANY_TOKEN}
 
     @operation("Show one's profile", response=ProfileShape, response_example=PROFILE_EXAMPLE, etag=True)
     def get(self, request: Request) -> HttpResponse:

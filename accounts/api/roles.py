@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from accounts.api.shapes import ROLE_EXAMPLE, PermissionShape, RoleShape, role_shape
 from accounts.models import Role
 from accounts.services import roles
-from core.api.access import SIGNED_IN
+from core.api.access import ANY_TOKEN, SIGNED_IN
 from core.api.concurrency import etag, not_modified, require_match
 from core.api.envelope import created, no_content, success
 from core.api.fields import NameField, PlainTextField
@@ -43,6 +43,7 @@ class RoleInput(StrictSerializer):
 
 class Roles(ApiView):
     access = {"GET": "read:role", "POST": ADMIN}
+    token_scopes = {"GET": "read:role", "POST": ADMIN}
 
     @operation(
         "List roles", query=RoleQuery, response=RoleShape, many=True, paginated=True, response_example=[ROLE_EXAMPLE]
@@ -68,6 +69,7 @@ class Roles(ApiView):
 
 class OneRole(ApiView):
     access = {"GET": "read:role", "PUT": ADMIN, "PATCH": ADMIN, "DELETE": ADMIN}
+    token_scopes = {"GET": "read:role", "PUT": ADMIN, "PATCH": ADMIN, "DELETE": ADMIN}
 
     @operation("Show a role", response=RoleShape, response_example=ROLE_EXAMPLE, etag=True)
     def get(self, request: Request, role_id: int) -> HttpResponse:
@@ -121,6 +123,7 @@ class OneRole(ApiView):
 
 class Permissions(ApiView):
     access = {"GET": SIGNED_IN}
+    token_scopes = {"GET": ANY_TOKEN}
 
     @operation(
         "List the permissions there are",

@@ -23,7 +23,7 @@ from accounts.models import User
 from accounts.models.users import READ
 from accounts.services import users
 from accounts.services.users import NewUser
-from core.api.access import SIGNED_IN
+from core.api.access import ANY_TOKEN, SIGNED_IN
 from core.api.concurrency import etag, not_modified, require_match
 from core.api.envelope import created, no_content, success
 from core.api.fields import NameField
@@ -88,6 +88,7 @@ class UserInput(StrictSerializer):
 
 class Users(ApiView):
     access = {"GET": "read:user", "POST": "write:user"}
+    token_scopes = {"GET": "read:user", "POST": "write:user"}
 
     @operation(
         "List users",
@@ -122,6 +123,7 @@ class Users(ApiView):
 
 class Me(ApiView):
     access = {"GET": SIGNED_IN}
+    token_scopes = {"GET": ANY_TOKEN}
 
     @operation(
         "Show oneself",
@@ -138,6 +140,7 @@ class Me(ApiView):
 
 class OneUser(ApiView):
     access = {"GET": SIGNED_IN, "PUT": SIGNED_IN, "PATCH": SIGNED_IN, "DELETE": "delete:user"}
+    token_scopes = {"GET": "read:user", "PUT": "write:user", "PATCH": "write:user", "DELETE": "delete:user"}
 
     @operation(
         "Show a user",
@@ -201,6 +204,7 @@ class OneUser(ApiView):
 
 class RestoreUser(ApiView):
     access = {"POST": "delete:user"}
+    token_scopes = {"POST": "delete:user"}
 
     @operation(
         "Restore a deleted user",

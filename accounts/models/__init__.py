@@ -1,3 +1,4 @@
+from accounts.models.api_tokens import ApiToken
 from accounts.models.roles import Role
 from accounts.models.second_factors import MfaChallenge, RecoveryCode, TotpDevice
 from accounts.models.sessions import KnownDevice, Session, SpentRefreshToken
@@ -6,6 +7,7 @@ from accounts.models.throttles import SignInThrottle
 from accounts.models.users import User
 
 __all__ = [
+    "ApiToken",
     "KnownDevice",
     "MfaChallenge",
     "RecoveryCode",

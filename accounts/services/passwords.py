@@ -7,6 +7,7 @@ from accounts.hashing import make_password
 from accounts.models import SingleUseToken, User
 from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
+from accounts.services.api_tokens import end_api_tokens
 from accounts.services.mails import origin, tell, tell_with_link
 from accounts.services.registration import mark_verified
 from accounts.services.sessions import confirm_password, end_sessions
@@ -40,7 +41,7 @@ def send_password_reset(*, email: str) -> None:
 
 
 def reset_password(*, token: str, password: str) -> None:
-    """Set a new password by a mailed secret (a reset's or an invitation's) and end every session.
+    """Set a new password by a mailed secret (a reset's or an invitation's); end every session and API token.
 
     Raises `ValidationFailed` for a secret that does not serve or a weak password (which leaves the secret unused).
     """
@@ -65,6 +66,7 @@ def _set_by_link(found: SingleUseToken, password_hash: str) -> None:
         mark_verified(user, actor=Caller.of(user))
     _store(user, password_hash, actor=Caller.of(user), how="reset" if found.purpose == RESET_PASSWORD else "invitation")
     end_sessions(user_id=user.pk, actor=Caller.of(user), reason="password_reset")
+    end_api_tokens(user_id=user.pk, actor=Caller.of(user), reason="password_reset")
 
 
 @transaction.atomic

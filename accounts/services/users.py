@@ -17,6 +17,7 @@ from accounts.models.roles import DEFAULT_ROLE
 from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
 from accounts.services.administration import keeping_an_admin, refuse_more_than_held
+from accounts.services.api_tokens import end_api_tokens
 from accounts.services.invitations import invite
 from accounts.services.mails import tell
 from accounts.services.sessions import end_sessions, revoke
@@ -96,6 +97,7 @@ def delete_user(*, actor: Caller, user_id: UUID, check_version: CheckVersion = a
         User.all_objects.filter(pk=user.pk).move_to_bin(operation=operation, by=actor.id)
         publish("user.deleted", subject=user, actor=actor, data={"delete_op": str(operation)})
         end_sessions(user_id=user.pk, actor=actor, reason="user_deleted")
+        end_api_tokens(user_id=user.pk, actor=actor, reason="user_deleted")
 
 
 def restore_user(*, actor: Caller, user_id: UUID) -> User:
@@ -223,6 +225,7 @@ def _let_it_hold(actor: Caller, user: User, after: Mapping[str, Any]) -> None:
     """End the sessions of a disabled user; make every other session be read anew."""
     if after.get("is_active") is False:
         end_sessions(user_id=user.pk, actor=actor, reason="user_disabled")
+        end_api_tokens(user_id=user.pk, actor=actor, reason="user_disabled")
         return
     for session_id in Session.objects.live().filter(user=user).values_list("pk", flat=True):
         forget_session(session_id)

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
-from accounts.models import Role, Session, User
-from accounts.tokens import REFRESH_PREFIX, AccessToken, digest
+from accounts.models import ApiToken, Role, Session, User
+from accounts.tokens import API_PREFIX, REFRESH_PREFIX, AccessToken, digest
 from core.crypto import random_token
 
 PASSWORD = "correct-horse-battery-staple"
@@ -40,3 +40,17 @@ def create_session(user: User, *, authenticated_at: datetime | None = None) -> S
 def access_token_of(session: Session) -> str:
     """Return an access token of `session`, as a sign-in would have answered."""
     return str(AccessToken.of(session, session.user, authenticated_at=session.authenticated_at))
+
+
+def create_api_token_of(user: User, *scopes: str, **fields: Any) -> tuple[ApiToken, str]:
+    """Return a new live personal access token of `user` (`read:resource` if no scope is named), and its secret."""
+    secret = random_token(API_PREFIX)
+    values = {
+        "name": f"Script {next(_numbers)}",
+        "token": digest(secret),
+        "prefix": secret[:9],
+        "scopes": sorted(scopes) or ["read:resource"],
+        "expires_at": datetime.now(UTC) + timedelta(days=30),
+        **fields,
+    }
+    return ApiToken.objects.create(user=user, **values), secret

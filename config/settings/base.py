@@ -291,6 +291,12 @@ REFRESH_TOKEN_DAYS = env.integer(
     "REFRESH_TOKEN_DAYS", 30, help="How long a session lives without being refreshed.", minimum=1
 )
 REFRESH_GRACE_SECONDS = 10
+API_TOKEN_MAX_DAYS = env.integer(
+    "API_TOKEN_MAX_DAYS", 365, help="How long a personal access token serves at most.", minimum=1
+)
+API_TOKENS_PER_USER = env.integer(
+    "API_TOKENS_PER_USER", 50, help="How many personal access tokens one may have that still serve.", minimum=1
+)
 # How old the state of a session may be that a request is judged by: the promise is one second, so a little less.
 AUTHENTICATION_SNAPSHOT_SECONDS = 0.9
 EMAIL_VERIFICATION_REQUIRED = env.boolean(

@@ -9,7 +9,13 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import Role, User
-from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user
+from accounts.tests.factories import (
+    PASSWORD,
+    access_token_of,
+    create_api_token_of,
+    create_session,
+    create_user,
+)
 from config.tests.cast import ApiClient
 from core.api.routes import api_routes
 
@@ -58,6 +64,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/auth/refresh-token": {"refresh_token": "nkr_unknown"},
     "POST /api/v1/auth/reauthenticate": {"password": PASSWORD},
     "POST /api/v1/auth/change-password": {"current_password": PASSWORD, "new_password": f"{PASSWORD}-2"},
+    "POST /api/v1/auth/api-tokens": {"name": "Script", "scopes": ["read:resource"]},
     "POST /api/v1/auth/change-email": {"email": "changed@example.com"},
     "POST /api/v1/users": {"email": "new@example.com", "name": "New", "password": PASSWORD},
     "PUT /api/v1/users/{user_id}": {
@@ -94,6 +101,7 @@ class Stage:
         self.values = {
             "user_id": str(self.target.pk),
             "session_id": str(self.session.pk),
+            "token_id": str(create_api_token_of(self.target)[0].pk),
             "role_id": str(self.role.pk),
             "resource_id": body["data"]["id"],
             "number": "1",

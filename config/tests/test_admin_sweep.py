@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Role, Session, User
-from accounts.tests.factories import create_session, create_user
+from accounts.models import ApiToken, Role, Session, User
+from accounts.tests.factories import create_api_token_of, create_session, create_user
 from core.events import publish
 from core.models import DeadLetter, Event, OutboxRow, ScheduleRun
 from core.permissions import SYSTEM
@@ -68,6 +68,7 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     User: create_user,
     Role: lambda: Role.objects.create(name=f"role-{next(_numbers)}", permissions=["read:user"]),
     Session: lambda: create_session(create_user()),
+    ApiToken: lambda: create_api_token_of(create_user())[0],
     Message: make_message,
     Event: make_event,
     DeadLetter: make_dead_letter,

@@ -11,13 +11,14 @@ import orjson
 import pytest
 
 from accounts.models import Session, User
-from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user
+from accounts.tests.factories import PASSWORD, access_token_of, create_api_token_of, create_session, create_user
 from accounts.tokens import AccessToken
 from config.tests.cast import ApiClient
-from config.tests.operations import Operation, Stage, operations, undone
-from core.api.access import Access
+from config.tests.operations import PARAMETER, Operation, Stage, operations, undone
+from core.api.access import ANY_TOKEN, Access
 from core.api.routes import api_routes
 from core.models import Event, OutboxRow
+from core.permissions import PERMISSIONS
 from notifications.models import Message
 from resources.models import Resource
 
@@ -42,6 +43,9 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/auth/reauthenticate": (401, 200, 200, 200, 200),
     "GET /api/v1/auth/sessions": (401, 200, 200, 200, 200),
     "DELETE /api/v1/auth/sessions/{session_id}": (401, 204, 404, 404, 404),
+    "GET /api/v1/auth/api-tokens": (401, 200, 200, 200, 200),
+    "POST /api/v1/auth/api-tokens": (401, 201, 201, 201, 201),
+    "DELETE /api/v1/auth/api-tokens/{token_id}": (401, 204, 404, 404, 404),
     "POST /api/v1/auth/forgot-password": (202, 202, 202, 202, 202),
     "POST /api/v1/auth/reset-password": (400, 400, 400, 400, 400),
     "POST /api/v1/auth/change-password": (401, 200, 200, 200, 200),
@@ -90,6 +94,13 @@ BLIND_TO_TOKENS = frozenset(
         "POST /api/v1/auth/refresh-token",
         "POST /api/v1/auth/forgot-password",
         "POST /api/v1/auth/reset-password",
+    }
+)
+# What no personal access token may call. Everything under /auth/ is so by itself.
+NOT_FOR_TOKENS = frozenset(
+    {
+        "PUT /api/v1/profile",
+        "PATCH /api/v1/profile",
     }
 )
 
@@ -200,6 +211,42 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
         }
         | BLIND_TO_TOKENS
     )
+
+
+def test_every_operation_says_which_scope_lets_a_token_in_or_is_not_for_tokens() -> None:
+    undeclared, misnamed = set(), set()
+    for route in api_routes():
+        path = PARAMETER.sub(r"{\1}", route.path)
+        for method in route.methods if hasattr(route.view, "access") else ():
+            scope = getattr(route.view, "token_scopes", {}).get(method)
+            if scope is None:
+                undeclared.add(f"{method} {path}")
+            elif scope is not ANY_TOKEN and scope not in PERMISSIONS:
+                misnamed.add(scope)
+
+    assert misnamed == set()
+    assert undeclared == NOT_FOR_TOKENS | {name for name in MATRIX if "/api/v1/auth/" in name}
+
+
+@pytest.mark.parametrize("operation", operations(), ids=str)
+def test_a_read_only_token_reads_what_its_owner_reads_and_writes_nothing(
+    stage: Stage, admin: User, operation: Operation
+) -> None:
+    scopes = [name for name in PERMISSIONS if name.startswith("read:")]
+    client = ApiClient(create_api_token_of(admin, *scopes)[1], raise_request_exception=False)
+    before = state()
+
+    with undone():
+        response = call(client, stage, operation)
+        assert response.status_code < 400 or state() == before
+
+    name = str(operation)
+    if name in BLIND_TO_TOKENS:
+        assert response.status_code == MATRIX[name][0]
+    elif operation.method != "GET" or name in NOT_FOR_TOKENS or "/api/v1/auth/" in name:
+        assert response.status_code == 403
+    else:
+        assert response.status_code == MATRIX[name][4]
 
 
 def test_who_has_not_confirmed_their_address_gets_no_token(anonymous: ApiClient, db: None) -> None:

@@ -21,6 +21,16 @@ PUBLIC: Final = Access.PUBLIC
 SIGNED_IN: Final = Access.SIGNED_IN
 
 
+class TokenScope(Enum):
+    """What a method may declare in `token_scopes` instead of a scope."""
+
+    ANY = "any"
+
+
+ANY_TOKEN: Final = TokenScope.ANY
+"""Open to a personal access token of whatever scopes."""
+
+
 def anonymous() -> Caller:
     """Return the caller of a request without credentials (`UNAUTHENTICATED_USER`)."""
     return ANONYMOUS
@@ -40,3 +50,16 @@ def require(access: str | Access, caller: Caller) -> None:
         raise NotAuthenticated
     if isinstance(access, str) and not caller.holds(access):
         raise PermissionDenied
+
+
+def require_scope(scope: str | TokenScope | None, caller: Caller) -> None:
+    """Let a personal access token pass where its scopes say so, or raise `PermissionDenied`; sessions always pass.
+
+    None stands for operations that are not for tokens at all.
+    """
+    if caller.token_id is None or scope is ANY_TOKEN:
+        return
+    if scope is None:
+        raise PermissionDenied("This is not for personal access tokens.")
+    if not caller.covers(scope):
+        raise PermissionDenied(f"This token lacks the scope {scope}.")

@@ -11,7 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from rest_framework.request import Request
 
-from core.api.access import PUBLIC
+from core.api.access import ANY_TOKEN, PUBLIC
 from core.api.views import ApiView
 
 _JSON = "application/vnd.oai.openapi+json"
@@ -28,6 +28,7 @@ class SchemaDocument(ApiView):
 
     schema = None
     access = {"GET": PUBLIC}
+    token_scopes = {"GET": ANY_TOKEN}
     produces = ("application/json", _JSON, _YAML)
 
     def get(self, request: Request) -> HttpResponse:

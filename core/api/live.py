@@ -7,7 +7,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from core.api.access import SIGNED_IN
+from core.api.access import ANY_TOKEN, SIGNED_IN
 from core.api.operations import operation
 from core.api.views import ApiView
 from core.errors import NotAuthenticated, ValidationFailed
@@ -29,6 +29,7 @@ class EventStream(ApiView):
     """Server-Sent Events: without end from the live process; a web process tells what there is, and closes."""
 
     access = {"GET": SIGNED_IN}
+    token_scopes = {"GET": ANY_TOKEN}
     produces = (stream.CONTENT_TYPE,)
     keeps_secrets = True
 
@@ -38,7 +39,8 @@ class EventStream(ApiView):
             "Server-Sent Events of everything that the caller may read: `event` is the type, `data` names the subject "
             "and the changed fields. `Last-Event-ID` resumes, up to 24 hours back. Permission is checked for every "
             "event when it is sent; a session that ends is silent within a second. A web process answers with what "
-            "there is and closes; `EventSource` comes back by itself."
+            "there is and closes; `EventSource` comes back by itself. A personal access token is told "
+            "what its scopes cover."
         ),
         headers=({"name": _HEADER, "location": "header", "description": "The `id` of the last event received."},),
         response_example=_EXAMPLE,

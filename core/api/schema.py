@@ -13,7 +13,7 @@ from drf_spectacular.plumbing import ComponentRegistry
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import Serializer
 
-from core.api.access import Access
+from core.api.access import Access, TokenScope
 from core.api.envelope import CONTENT_TYPE
 from core.api.errors import NotAcceptable, UnsupportedMediaType
 from core.api.operations import Operation, operation_of
@@ -82,6 +82,7 @@ class OperationSchema(AutoSchema):
             "responses": {**self._success(declared), **self._failures(declared)},
             "x-rate-limit": self._rate_limit_scope(),
             "x-permission": self._permission(),
+            "x-token-scope": self._token_scope(),
         }
         if declared.request is not None:
             described["requestBody"] = self._body(declared, declared.request)
@@ -122,6 +123,11 @@ class OperationSchema(AutoSchema):
         access = self._access()
         return access.value if isinstance(access, Access) else access
 
+    def _token_scope(self) -> str | None:
+        """Return the scope that lets a personal access token in: `any` for all of them, None for none."""
+        scope = self.view.token_scopes.get(self.method)
+        return scope.value if isinstance(scope, TokenScope) else scope
+
     def _rate_limit_scope(self) -> str:
         limit = self.view.rate_limit
         return limit if isinstance(limit, str) else limit.get(self.method, "default")
@@ -132,7 +138,15 @@ class OperationSchema(AutoSchema):
             Access.PUBLIC: "Open to anyone.",
             Access.SIGNED_IN: "For anyone signed in.",
         }.get(access, f"Needs the permission `{access}`.")  # type: ignore[arg-type]  # a string is simply not a key
-        return f"{declared.description}\n\n{who}".strip()
+        return f"{declared.description}\n\n{who} {self._for_tokens()}".strip()
+
+    def _for_tokens(self) -> str:
+        if not self.view.authentication_classes:
+            return ""
+        scope = self._token_scope()
+        if scope is None:
+            return "Not for personal access tokens."
+        return "Any personal access token serves." if scope == "any" else f"Personal access tokens: scope `{scope}`."
 
     def _security(self) -> list[dict[str, list[str]]]:
         if not self.view.authentication_classes:
@@ -201,7 +215,7 @@ class OperationSchema(AutoSchema):
         access = self._access()
         if access is not Access.PUBLIC:
             yield NotAuthenticated
-        if isinstance(access, str):
+        if isinstance(access, str) or (self.view.authentication_classes and self._token_scope() != "any"):
             yield PermissionDenied
         if "{" in self.path:
             yield NotFound

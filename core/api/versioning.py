@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from core.api.access import PUBLIC
+from core.api.access import ANY_TOKEN, PUBLIC
 from core.api.envelope import success
 from core.api.operations import operation
 from core.api.retirement import VERSIONS, Retirement
@@ -25,6 +25,7 @@ class ApiVersion(serializers.Serializer[Any]):
 
 class Versions(ApiView):
     access = {"GET": PUBLIC}
+    token_scopes = {"GET": ANY_TOKEN}
 
     @operation(
         "List the versions of the API",

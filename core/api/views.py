@@ -4,14 +4,16 @@ A subclass says what each method demands and has one method per HTTP verb, three
 
     class UserList(ApiView):
         access = {"GET": "read:user", "POST": "write:user"}
+        token_scopes = {"GET": "read:user", "POST": "write:user"}
 
         @operation("List users", query=UserQuery, response=UserShape, paginated=True)
         def get(self, request: Request) -> HttpResponse:
             query = parse_query(UserQuery, request)
             return paginate(User.objects.visible_to(self.caller), request, query, shape=user_shape, ...)
 
-A method without a row in `access` is denied and fails a system check. A method that declares no `query`
-refuses every query parameter, one that declares no `request` refuses every body field.
+A method without a row in `access` is denied and fails a system check, one without a row in `token_scopes` refuses
+every personal access token. A method that declares no `query` refuses every query parameter, one that declares no
+`request` refuses every body field.
 """
 
 from collections.abc import Callable
@@ -27,7 +29,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from core.api import replay
-from core.api.access import Access, caller_of, require
+from core.api.access import Access, TokenScope, caller_of, require, require_scope
 from core.api.chunks import read_chunks
 from core.api.concurrency import CACHE_CONTROL
 from core.api.database_errors import is_retryable
@@ -58,6 +60,9 @@ class ApiView(APIView):
     """A view of the REST API: closed unless `access` opens it."""
 
     access: ClassVar[dict[str, str | Access]] = {}
+    token_scopes: ClassVar[dict[str, str | TokenScope]] = {}
+    """Which scope lets a personal access token call a method; methods not named here refuse every token."""
+
     rate_limit: ClassVar[str | dict[str, str]] = "default"
     keeps_secrets: ClassVar[bool] = False
     """Whether no cache may hold the answers (tokens, sessions); paths under /auth/ are so by themselves."""
@@ -110,6 +115,8 @@ class ApiView(APIView):
         self._refuse_other_formats(request)
         method = self._declared_method(request)
         require(self._access_of(method), self.caller)
+        if self.caller.token_id is not None and method != "OPTIONS":
+            require_scope(self.token_scopes.get(method), self.caller)
         read_chunks(request._request)
         declared = operation_of(getattr(self, method.lower(), None))
         if declared is not None:

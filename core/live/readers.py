@@ -1,4 +1,7 @@
-"""Who may read which events: each app says it for its own in `<app>/live.py`."""
+"""Who may read which events: each app says it for its own in `<app>/live.py`.
+
+Events of a family that names no scope are not for personal access tokens, like operations that declare none.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -11,17 +14,18 @@ AUDIT: Final = "read:audit"
 
 Reader = Callable[[Caller, Sequence[Event]], Iterable[UUID]]
 
-_READERS: Final[list[tuple[str, Reader]]] = []
+_READERS: Final[list[tuple[str, str, Reader]]] = []
 
 
-def reader(family: str) -> Callable[[Reader], Reader]:
+def reader(family: str, *, scope: str = "") -> Callable[[Reader], Reader]:
     """Register who may read a family of events (`resource` is all of `resource.*`).
 
-    The function gets events of that family and returns the ids of those that the caller may read now.
+    The function gets events of that family and returns the ids of those that the caller may read now; a personal
+    access token also needs `scope`.
     """
 
     def register(function: Reader) -> Reader:
-        _READERS.append((f"{family}.", function))
+        _READERS.append((f"{family}.", scope, function))
         return function
 
     return register
@@ -32,7 +36,9 @@ def readable(caller: Caller, events: Sequence[Event]) -> list[Event]:
     if caller.holds(AUDIT):
         return list(events)
     allowed: set[UUID] = set()
-    for family, function in _READERS:
+    for family, scope, function in _READERS:
+        if caller.token_id is not None and not caller.covers(scope):
+            continue
         theirs = [event for event in events if event.type.startswith(family)]
         if theirs:
             allowed.update(function(caller, theirs))

@@ -68,6 +68,7 @@ class ResourceList(ApiView):
     """What the caller may read, and the making of more."""
 
     access = {"GET": PUBLIC, "POST": SIGNED_IN}
+    token_scopes = {"GET": "read:resource", "POST": "write:resource"}
 
     @operation(
         "List resources",
@@ -104,6 +105,12 @@ class ResourceDetail(ApiView):
     """One resource."""
 
     access = {"GET": PUBLIC, "PUT": SIGNED_IN, "PATCH": SIGNED_IN, "DELETE": SIGNED_IN}
+    token_scopes = {
+        "GET": "read:resource",
+        "PUT": "write:resource",
+        "PATCH": "write:resource",
+        "DELETE": "delete:resource",
+    }
 
     @operation(
         "Read a resource",
@@ -181,6 +188,7 @@ class Trash(ApiView):
     """The bin."""
 
     access = {"GET": SIGNED_IN}
+    token_scopes = {"GET": "read:resource"}
 
     @operation(
         "List the bin",
@@ -199,6 +207,7 @@ class Restoration(ApiView):
     """The way back from the bin."""
 
     access = {"POST": SIGNED_IN}
+    token_scopes = {"POST": "delete:resource"}
 
     @operation(
         "Restore a resource",
@@ -217,6 +226,7 @@ class VersionList(ApiView):
     """The history of a resource."""
 
     access = {"GET": PUBLIC}
+    token_scopes = {"GET": "read:resource"}
 
     @operation(
         "List the versions of a resource",
@@ -240,6 +250,7 @@ class VersionDetail(ApiView):
     """One version of a resource."""
 
     access = {"GET": PUBLIC}
+    token_scopes = {"GET": "read:resource"}
 
     @operation(
         "Read a version of a resource",
