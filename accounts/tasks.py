@@ -16,6 +16,12 @@ from core.queue import task
 
 
 @task(queue="critical")
+def answer_registration(*, email: str, proven: str, is_new: bool, **_: Any) -> None:
+    """Mail whoever registered, or the owner of an address that was taken."""
+    registration.answer_registration(email=email, proven=proven, is_new=is_new)
+
+
+@task(queue="critical")
 def send_verification(*, email: str, **_: Any) -> None:
     """Mail a new confirmation link, if an account waits for one."""
     registration.send_verification(email=email)

@@ -6,6 +6,7 @@ taken address is told by mail.
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.crypto import salted_hmac
 
 from accounts.hashing import is_right_password, make_password
 from accounts.models import User
@@ -32,10 +33,10 @@ def register(*, email: str, password: str, name: str) -> None:
     try:
         _create_account(address, password_hash, name)
     except IntegrityError:
-        twin = _waiting_password(address) if waiting is None else None
-        if twin is not None and is_right_password(password, twin):
+        twin = _waiting_password(address)
+        if twin != waiting and twin is not None and is_right_password(password, twin):
             proven = twin
-        _tell_owner_of(address, proven=proven)
+        _answer_later(address, password_hash=proven or "", is_new=False)
 
 
 @transaction.atomic
@@ -71,6 +72,28 @@ def send_verification(*, email: str) -> None:
 
 
 @transaction.atomic
+def answer_registration(*, email: str, proven: str, is_new: bool) -> None:
+    """Write to whoever has this address: a link if it is unconfirmed, else that somebody tried.
+
+    `proven` is the fingerprint of the hash whose password was given, by whoever registers now. Where another one
+    stands by now, one of the two may not be the owner, so neither password serves and the link sets one: a stranger
+    who came first would else have theirs confirmed by the owner's click.
+    """
+    user = User.objects.locked().filter(email=email).first()
+    if user is None:
+        return
+    if not is_new:
+        publish("user.registration_repeated", subject=user, actor=Caller(None), audience=[user.pk])
+    if user.email_verified or not (is_new or settings.EMAIL_VERIFICATION_REQUIRED):
+        tell_sparingly(user, "account.email_taken")
+    elif _fingerprint(user.password) == proven:
+        tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
+    else:
+        _void_password(user)
+        tell_with_link(user, "account.password_reset", purpose=RESET_PASSWORD)
+
+
+@transaction.atomic
 def _create_account(address: str, password_hash: str, name: str) -> None:
     user = User.objects.create(email=address, password=password_hash, name=name)
     publish(
@@ -79,7 +102,17 @@ def _create_account(address: str, password_hash: str, name: str) -> None:
         actor=Caller(user.pk, address, name, "user"),
         data={"after": {"email": address, "name": name}},
     )
-    tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
+    _answer_later(address, password_hash=password_hash, is_new=True)
+
+
+def _answer_later(address: str, *, password_hash: str, is_new: bool) -> None:
+    """Promise the mail, whatever it will say: a worker finds out, so the time of the answer tells nothing."""
+    proven = _fingerprint(password_hash)
+    enqueue("accounts.tasks.answer_registration", email=address, proven=proven, is_new=is_new)
+
+
+def _fingerprint(password_hash: str) -> str:
+    return salted_hmac("accounts.registration", password_hash, algorithm="sha256").hexdigest()
 
 
 def _waiting_password(address: str) -> str | None:
@@ -87,27 +120,6 @@ def _waiting_password(address: str) -> str | None:
     if not settings.EMAIL_VERIFICATION_REQUIRED:
         return None
     return User.objects.filter(email=address, email_verified=False).values_list("password", flat=True).first()
-
-
-@transaction.atomic
-def _tell_owner_of(address: str, *, proven: str | None) -> None:
-    """Write to whoever has this address: a link if it is unconfirmed, else that somebody tried.
-
-    `proven` is the hash of the password that was given again, by whoever registered before. Where another one was
-    given, one of the two may not be the owner, so neither password serves and the link sets one: a stranger who
-    came first would else have theirs confirmed by the owner's click.
-    """
-    user = User.objects.locked().filter(email=address).first()
-    if user is None:
-        return
-    publish("user.registration_repeated", subject=user, actor=Caller(None), audience=[user.pk])
-    if not settings.EMAIL_VERIFICATION_REQUIRED or user.email_verified:
-        tell_sparingly(user, "account.email_taken")
-    elif user.password == proven:
-        tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
-    else:
-        _void_password(user)
-        tell_with_link(user, "account.password_reset", purpose=RESET_PASSWORD)
 
 
 def _void_password(user: User) -> None:

@@ -7,6 +7,18 @@ class CheapBCryptSHA256PasswordHasher(BCryptSHA256PasswordHasher):
     rounds = 4
 
 
+class BriskBCryptSHA256PasswordHasher(BCryptSHA256PasswordHasher):
+    """Work of some milliseconds, for a benchmark of what surrounds it."""
+
+    rounds = 7
+
+
+class BriskPBKDF2PasswordHasher(PBKDF2PasswordHasher):
+    """As above."""
+
+    iterations = 10_000
+
+
 class ModerateBCryptSHA256PasswordHasher(BCryptSHA256PasswordHasher):
     """Enough work to be seen in a measurement."""
 

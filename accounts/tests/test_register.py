@@ -17,8 +17,11 @@ BODY = {"email": "New@Example.com", "password": "correct-horse-battery", "name":
 ANSWER = {"success": True, "data": {"email": "new@example.com", "verification_required": True}}
 
 
-def test_it_creates_an_account_that_waits_for_its_address(db: None, anonymous: Client, events: Events) -> None:
+def test_it_creates_an_account_that_waits_for_its_address(
+    db: None, anonymous: Client, events: Events, drain: Drain
+) -> None:
     answer = anonymous.post(PATH, BODY)
+    drain()
 
     user = User.objects.get()
     assert (answer.status_code, answer.json()) == (201, ANSWER)
@@ -43,9 +46,10 @@ def test_the_mail_is_sent_by_a_worker_after_the_answer(
 
 
 def test_a_taken_address_gets_the_same_answer_and_its_owner_is_told(
-    owner: User, anonymous: Client, events: Events
+    owner: User, anonymous: Client, events: Events, drain: Drain
 ) -> None:
     known = anonymous.post(PATH, {**BODY, "email": "OWNER@example.com", "name": "Mallory"})
+    drain()
     unknown = anonymous.post(PATH, BODY)
 
     owner.refresh_from_db()
@@ -164,9 +168,10 @@ def test_the_whole_password_counts(db: None, anonymous: Client) -> None:
     assert (cut.status_code, whole.status_code) == (401, 200)
 
 
-def test_repeated_registrations_do_not_flood_a_mailbox(owner: User) -> None:
+def test_repeated_registrations_do_not_flood_a_mailbox(owner: User, drain: Drain) -> None:
     for number in range(12):
         Client(REMOTE_ADDR=f"10.9.8.{number}").post(PATH, {**BODY, "email": owner.email}, "application/json")
+    drain()
 
     assert len(kinds_sent_to(owner.email)) == 5
 
