@@ -14,6 +14,7 @@ pytest_plugins = [
     "config.tests.services",
     "core.tests.platform",
     "core.tests.spine",
+    "core.tests.files",
     "config.tests.migrated_rows",
     "config.tests.cast",
     "notifications.tests.smtp",

@@ -31,6 +31,7 @@ _GROUPS: Final = (
         "Operations",
         (
             ("core.Event", "history"),
+            ("core.Job", "conveyor_belt"),
             ("core.OutboxRow", "outbox"),
             ("core.DeadLetter", "skull"),
             ("core.ScheduleRun", "schedule"),

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from accounts.api.api_tokens import ApiTokens, OneApiToken
+from accounts.api.export import ProfileExport
 from accounts.api.mfa import VerifySecondFactor
 from accounts.api.passwords import ChangeEmail, ChangePassword, ForgotPassword, ResetPassword
 from accounts.api.profile import Profile
@@ -11,6 +12,7 @@ from accounts.api.roles import OneRole, Permissions, Roles
 from accounts.api.sessions import Login, Logout, LogoutAll, OneSession, Reauthenticate, RefreshToken, Sessions
 from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
+from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
 from resources.api import views as resources
 
@@ -26,6 +28,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     # Events
     path("events/stream", EventStream.as_view(), name="event-stream"),
+    # Jobs
+    path("jobs", Jobs.as_view(), name="jobs"),
+    path("jobs/<uuid:job_id>", OneJob.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/cancel", JobCancellation.as_view(), name="job-cancellation"),
     # Documentation
     path("schema", SchemaDocument.as_view(), name="schema"),
     path("docs", DocumentationPage.as_view(), name="docs"),
@@ -58,4 +64,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("roles/<int:role_id>", OneRole.as_view(), name="role"),
     path("permissions", Permissions.as_view(), name="permissions"),
     path("profile", Profile.as_view(), name="profile"),
+    path("profile/export", ProfileExport.as_view(), name="profile-export"),
 ]

@@ -26,6 +26,7 @@ SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
     # core
     "export-audit-head": ("core.tasks.export_audit_head", timedelta(minutes=1), "maintenance"),
     "make-partitions": ("core.tasks.make_partitions", crontab(minute="20", hour="0"), "maintenance"),
+    "remove-job-files": ("core.tasks.remove_expired_files", crontab(minute="10"), "maintenance"),
     "purge": ("core.tasks.purge_expired", crontab(minute="30", hour="3"), "maintenance"),
     # notifications
     "purge-messages": ("notifications.tasks.purge", crontab(minute="50", hour="3"), "maintenance"),

@@ -14,10 +14,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core import dead_letters, partitions, schedules
+from core import dead_letters, jobs, partitions, schedules
 from core.logging import redact, redact_text
 from core.model_admin import ReadOnlyModelAdmin, badge
-from core.models import DeadLetter, Event, OutboxRow, ScheduleRun
+from core.models import DeadLetter, Event, Job, OutboxRow, ScheduleRun
+from core.models.jobs import JOB_STATES
 from core.permissions import Caller
 from core.queue import QUEUES
 
@@ -297,6 +298,89 @@ class ScheduleRunAdmin(ReadOnlyModelAdmin):
         for name in sorted(names):
             schedules.run_now(name=name, actor=_actor(request))
         messages.success(request, f"{len(names)} schedules run now.")
+
+
+class JobKindFilter(admin.SimpleListFilter):
+    """Which kind of job this release has."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [(name, name) for name in sorted(jobs.KINDS)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+class JobStateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [(state, state) for state in JOB_STATES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(state=self.value()) if self.value() else queryset
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyModelAdmin):
+    """What people had done for them: how far it is, to stop or to let go on; the results are theirs alone."""
+
+    list_display = ("created_at", "kind", "owner", "state_label", "progress", "finished_at", "error")
+    list_filter = (JobKindFilter, JobStateFilter)
+    list_select_related = ("owner",)
+    search_fields = ("=owner__email", "=request_id", "=id")
+    search_help_text = "The owner's whole address, a job's or a request's id"
+    ordering = ("-created_at", "-id")
+    actions = ("cancel", "retry")
+    fields = (
+        ("kind", "owner", "state_label"),
+        ("progress", "turn"),
+        ("created_at", "started_at", "finished_at", "files_until"),
+        ("error_code", "error"),
+        "request_id",
+        "given",
+        "reached",
+    )
+    readonly_fields = ("state_label", "progress", "given", "reached")
+
+    @badge(
+        "state",
+        {"queued": "primary", "running": "info", "succeeded": "success", "failed": "danger", "cancelled": "warning"},
+        ordering="state",
+    )
+    def state_label(self, job: Job) -> str:
+        return job.state
+
+    @admin.display(description="progress")
+    def progress(self, job: Job) -> str:
+        failures = f", {job.failed:,} failed" if job.failed else ""
+        return f"{job.done:,} of {'?' if job.total is None else f'{job.total:,}'}{failures}"
+
+    @admin.display(description="parameters")
+    def given(self, job: Job) -> SafeString:
+        return as_json(job.parameters)
+
+    @admin.display(description="checkpoint")
+    def reached(self, job: Job) -> SafeString:
+        return as_json(job.checkpoint)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core.change_job")
+
+    @admin.action(description="Cancel", permissions=["decide"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        actor = _actor(request)
+        self.for_each(
+            request, queryset, lambda job: jobs.cancel_job(actor=actor, job_id=job.pk), done="{} jobs cancelled."
+        )
+
+    @admin.action(description="Let failed ones go on", permissions=["decide"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        actor = _actor(request)
+        self.for_each(request, queryset, lambda job: jobs.retry_job(actor=actor, job_id=job.pk), done="{} jobs go on.")
 
 
 def _ids(queryset: QuerySet[Any]) -> list[int]:

@@ -9,8 +9,9 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import what registers itself: every app's `subscribers`, `live`, `personal_data`; the system checks."""
-        autodiscover_modules("subscribers", "live", "personal_data")
+        """Import what registers itself: every app's `subscribers`, `live`, `personal_data`, `jobs`; the checks."""
+        autodiscover_modules("subscribers", "live", "personal_data", "jobs")
         import_module("core.own_personal_data")
+        import_module("core.live.jobs")
         import_module("core.api.checks")
         import_module("core.checks")

@@ -16,5 +16,5 @@ def signed_file(request: HttpRequest, token: str) -> HttpResponseBase:
         return HttpResponse("This link has expired.\n", status=404, content_type="text/plain")
     response = FileResponse(file, as_attachment=True, filename=link.filename, content_type=link.content_type)
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response.headers["Cache-Control"] = "private, max-age=300"
+    response.headers["Cache-Control"] = "private, max-age=300" if link.may_be_cached else "no-store"
     return response

@@ -18,6 +18,11 @@ SELECT DISTINCT ON (name) name, extract(epoch FROM clock_timestamp() - due_at), 
 FROM schedule_runs ORDER BY name, due_at DESC
 """
 
+_UNFINISHED_JOBS = "SELECT state, count(*) FROM jobs WHERE state IN ('queued', 'running') GROUP BY state"
+_FAILED_JOBS = (
+    "SELECT count(*) FROM jobs WHERE state = 'failed' AND created_at > statement_timestamp() - interval '7 days'"
+)
+
 
 class GaugeCollector(Collector):
     """Asks PostgreSQL and Redis once a scrape; without the database it says just that."""
@@ -28,7 +33,7 @@ class GaugeCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         yield self._breakers()
         try:
-            gauges = [*self._work(), self._sessions(), *self._schedules()]
+            gauges = [*self._work(), *self._jobs(), self._sessions(), *self._schedules()]
         except (DatabaseError, InterfaceError):
             connection.close()
             gauges = []
@@ -42,6 +47,15 @@ class GaugeCollector(Collector):
         yield _gauge("nook_outbox_running", "Rows that a worker holds.", work["outbox_running"])
         yield _gauge("nook_dead_letters", "Tasks that were given up.", work["dead_letters"])
         yield _gauges("nook_queue_depth", "Rows of the outbox by queue.", "queue", work["queue_depth"])
+
+    def _jobs(self) -> Iterable[Metric]:
+        with connection.cursor() as cursor:
+            cursor.execute(_UNFINISHED_JOBS)
+            states = {"queued": 0, "running": 0} | dict(cursor.fetchall())
+            cursor.execute(_FAILED_JOBS)
+            (failed,) = cursor.fetchone()
+        yield _gauges("nook_jobs", "Jobs that have not ended.", "state", states)
+        yield _gauge("nook_jobs_failed", "Jobs of the last 7 days that failed.", failed)
 
     def _sessions(self) -> Metric:
         with connection.cursor() as cursor:

@@ -8,13 +8,15 @@ from uuid import UUID
 from django.db.models import Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from core.models import DeadLetter, Event, IdempotencyKey, OutboxRow
+from core import jobs
+from core.models import DeadLetter, Event, IdempotencyKey, Job, OutboxRow
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
 
+_JOB = ("id", "kind", "state", "parameters", "total", "done", "failed", "error", "created_at", "finished_at")
 _FACTS = ("type", "subject_type", "subject_id", "request_id", "occurred_at")
 
 
-@exports_personal_data("core", tables=("events", "idempotency_keys"))
+@exports_personal_data("core", tables=("events", "idempotency_keys", "jobs"))
 def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield what the person did, from where, and what happened to their account."""
     done = Event.objects.filter(actor=user_id)
@@ -23,11 +25,17 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     yield PersonalFile("activity/about-you.json", rows_of(told, *_FACTS, "actor", "payload"))
     keys = IdempotencyKey.objects.filter(owner=_key_owner(user_id))
     yield PersonalFile("activity/idempotency-keys.json", rows_of(keys, "key", "created_at", "expires_at"))
+    yield PersonalFile("activity/jobs.json", rows_of(Job.objects.filter(owner_id=user_id), *_JOB))
 
 
-@erases_personal_data("core", tables=("idempotency_keys", "outbox", "dead_letters"))
+@erases_personal_data("core", tables=("idempotency_keys", "jobs", "outbox", "dead_letters"))
 def erase(erasure: Erasure) -> None:
-    """Delete kept answers to the person, and promised or failed work that names them."""
+    """Delete kept answers to the person, their jobs with all files, and promised or failed work that names them."""
+    own_jobs = Job.objects.filter(owner_id=erasure.user_id)
+    for job_id in own_jobs.values_list("pk", flat=True):
+        for name in jobs.files_of(job_id):
+            erasure.forget_file(name)
+    erasure.delete(own_jobs)
     erasure.delete(IdempotencyKey.objects.filter(owner=_key_owner(erasure.user_id)))
     erasure.delete(_naming(OutboxRow.objects.all(), erasure, "kwargs", "last_error"))
     erasure.delete(_naming(DeadLetter.objects.all(), erasure, "kwargs", "reason", "traceback"))

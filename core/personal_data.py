@@ -30,6 +30,8 @@ class PersonalFile:
     name: str
     rows: Iterator[dict[str, Any]] | None = None
     stored: str = ""
+    about: str = ""
+    """A sentence on what is in it, for the export's README."""
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from django.db import models, transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.db.models.functions import Now
 
-from core.models import EventDelivery, IdempotencyKey, ScheduleRun, SoftDeleteModel
+from core.models import EventDelivery, IdempotencyKey, Job, ScheduleRun, SoftDeleteModel
 
 BATCH: Final = 1000
 
@@ -33,6 +33,8 @@ def expired() -> Iterator[Expired]:
     yield Expired("idempotency_keys", IdempotencyKey.objects.filter(expires_at__lt=Now()))
     trace_end = Now() - timedelta(days=settings.TRACE_RETENTION_DAYS)
     yield Expired("event_deliveries", EventDelivery.objects.filter(handled_at__lt=trace_end))
+    # Those whose files are gone: a row removed before them would leave them behind.
+    yield Expired("jobs", Job.objects.filter(finished_at__lt=trace_end, files_until=None))
     yield Expired("schedule_runs", ScheduleRun.objects.filter(due_at__lt=trace_end))
 
 

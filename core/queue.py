@@ -45,6 +45,7 @@ class TaskDefinition:
     max_attempts: int
     first_delay: timedelta
     longest_delay: timedelta
+    given_up: Callable[..., None] | None = None
 
     def delay_after(self, attempts: int) -> timedelta:
         """Return the wait after the given number of failed attempts: fourfold each time, bounded."""
@@ -61,14 +62,18 @@ def task(
     max_attempts: int = 8,
     first_delay: timedelta = timedelta(seconds=5),
     longest_delay: timedelta = timedelta(hours=6),
+    given_up: Callable[..., None] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function of `<app>/tasks.py` a task; it takes ids by keyword, accepts unknown ones and may run twice."""
+    """Make a function of `<app>/tasks.py` a task; it takes ids by keyword, accepts unknown ones and may run twice.
+
+    `given_up` is called with the same keywords in the transaction that moves a run to the dead letters.
+    """
     if queue not in QUEUES:
         raise ValueError(f"There is no queue {queue!r}; there are {', '.join(QUEUES)}.")
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         path = f"{function.__module__}.{function.__qualname__}"
-        TASKS[path] = TaskDefinition(path, function, queue, max_attempts, first_delay, longest_delay)
+        TASKS[path] = TaskDefinition(path, function, queue, max_attempts, first_delay, longest_delay, given_up)
         return function
 
     return register

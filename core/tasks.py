@@ -1,10 +1,11 @@
 """The ground's own tasks."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
 
-from core import events, partitions, purge, schedules, seal, worker
+from core import events, jobs, partitions, purge, schedules, seal, worker
 from core.queue import task
 
 
@@ -42,3 +43,30 @@ def make_partitions(**_unknown: object) -> None:
 def purge_expired(**_unknown: object) -> None:
     """Remove what has been kept long enough."""
     purge.purge()
+
+
+def _give_up_job(*, job_id: str, turn: int, **_unknown: object) -> None:
+    jobs.give_up(job_id=UUID(job_id), turn=turn)
+
+
+@task(
+    queue="bulk",
+    first_delay=timedelta(seconds=2),
+    longest_delay=timedelta(minutes=1),
+    given_up=_give_up_job,
+)
+def run_job(*, job_id: str, turn: int, **_unknown: object) -> None:
+    """Carry a job on for a slice of its steps."""
+    jobs.run(job_id=UUID(job_id), turn=turn)
+
+
+@task(queue="maintenance")
+def remove_left_overs(*, job_id: str, **_unknown: object) -> None:
+    """Delete what a job that has ended no longer needs."""
+    jobs.remove_left_overs(job_id=UUID(job_id))
+
+
+@task(queue="maintenance")
+def remove_expired_files(**_unknown: object) -> None:
+    """Delete the results of jobs that were kept long enough."""
+    jobs.remove_expired_files()

@@ -135,7 +135,17 @@ def bury(row: OutboxRow, *, reason: str, trace: str = "", attempts: int | None =
         first_at=row.created_at,
         last_at=Now(),
     )
+    _tell_given_up(row)
     logger.error("task given up", extra={"task": row.task, "outbox_id": row.id, "reason": reason})
+
+
+def _tell_given_up(row: OutboxRow) -> None:
+    try:
+        definition = queue.definition(row.task)
+    except (ImportError, LookupError):
+        return
+    if definition.given_up is not None:
+        definition.given_up(**row.kwargs)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ class Kind:
 
 ACCOUNT: Final = "account"
 OPERATIONS: Final = "operations"
+WORK: Final = "work"
 
 _ORIGIN: Final = frozenset({"ip", "device"})
 
@@ -97,6 +98,21 @@ KINDS: Final[dict[str, Kind]] = {
             is_security=True,
             required=frozenset({"token_name", "scopes", "expires_on"}),
             optional=_ORIGIN,
+        ),
+        Kind(
+            "account.data_export",
+            "Your data is ready",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"link"}),
+            optional=frozenset({"valid_for"}),
+        ),
+        Kind(
+            "job.finished",
+            "Something you asked for has ended",
+            WORK,
+            required=frozenset({"title"}),
+            optional=frozenset({"succeeded", "error"}),
         ),
         Kind(
             "ops.alert",

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts.services import addresses, passwords, registration
+from accounts.services import addresses, data_export, passwords, registration
 from core import context
 from core.addresses import limit_identity
 from core.errors import ApplicationError, RateLimited
@@ -80,6 +80,10 @@ class LinkPage(View):
             self.serve(form.cleaned_data)
         except ApplicationError as refusal:
             return self._refused(form, refusal)
+        return self._finish()
+
+    def _finish(self) -> HttpResponse:
+        """Say that it is done."""
         return self._outcome(200, *self.done)
 
     def _refuse_haste(self) -> None:
@@ -153,3 +157,25 @@ class ChangeEmailPage(LinkPage):
 
     def serve(self, values: dict[str, Any]) -> None:
         addresses.confirm_email_change(token=values["token"])
+
+
+class DataExportPage(LinkPage):
+    """`/data-export?token=…`: serves as often as the owner likes, for as long as the file is there."""
+
+    title = "Fetch your data"
+    question = "A ZIP with everything that is held about you. Keep it where nobody else can read it."
+    button = "Fetch it"
+
+    _address: str
+
+    def serve(self, values: dict[str, Any]) -> None:
+        self._address = data_export.fetch_export(token=values["token"])
+
+    def _finish(self) -> HttpResponse:
+        page = {
+            "title": "Your data",
+            "text": "The link below serves for five minutes; for another, open the one in your mail again.",
+            "address": self._address,
+            "label": "Download",
+        }
+        return render(self.request, "pages/download.html", {**page, "site_name": settings.SITE_NAME})

@@ -10,6 +10,7 @@ from accounts.services.registration import verify_email
 from accounts.services.sessions import require_recent_sign_in
 from accounts.services.single_use_tokens import (
     CHANGE_EMAIL,
+    DATA_EXPORT,
     INVITATION,
     RESET_PASSWORD,
     VERIFY_EMAIL,
@@ -64,8 +65,8 @@ def _move(found: SingleUseToken) -> User:
     old, user.email, user.email_verified = user.email, found.email, True
     user.version += 1
     user.save(update_fields=["email", "email_verified", "version"])
-    # Links that went to the old address would let whoever reads it back in.
-    void_tokens(user, RESET_PASSWORD, VERIFY_EMAIL, INVITATION)
+    # Links that went to the old address would let whoever reads it back in, or have the account's data.
+    void_tokens(user, RESET_PASSWORD, VERIFY_EMAIL, INVITATION, DATA_EXPORT)
     publish(
         "user.email_changed",
         subject=user,

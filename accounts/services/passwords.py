@@ -13,6 +13,7 @@ from accounts.services.registration import mark_verified
 from accounts.services.sessions import confirm_password, end_sessions
 from accounts.services.single_use_tokens import (
     CHANGE_EMAIL,
+    DATA_EXPORT,
     INVITATION,
     RESET_PASSWORD,
     find_token,
@@ -79,12 +80,12 @@ def _replace(user: User, password_hash: str, actor: Caller) -> None:
 
 
 def _store(user: User, password_hash: str, *, actor: Caller, how: str) -> None:
-    """Write the hash; links that are still on their way to set a password, or to move the account, stop serving.
+    """Write the hash; links on their way to set a password, move the account or fetch its data stop serving.
 
     Whoever asked to move it may be the very person that the new password shuts out.
     """
     User.objects.filter(pk=user.pk).update(password=password_hash, version=F("version") + 1)
-    void_tokens(user, RESET_PASSWORD, CHANGE_EMAIL, INVITATION)
+    void_tokens(user, RESET_PASSWORD, CHANGE_EMAIL, INVITATION, DATA_EXPORT)
     publish("user.password_changed", subject=user, actor=actor, data={"how": how}, audience=[user.pk])
     if how != "invitation":
         tell(user, "account.password_changed", **origin())

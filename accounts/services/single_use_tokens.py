@@ -16,18 +16,21 @@ VERIFY_EMAIL: Final = "verify_email"
 RESET_PASSWORD: Final = "reset_password"  # noqa: S105  # the name of a purpose
 CHANGE_EMAIL: Final = "change_email"
 INVITATION: Final = "invitation"
+DATA_EXPORT: Final = "data_export"
 
 LIFETIMES: Final = {
     VERIFY_EMAIL: timedelta(hours=24),
     RESET_PASSWORD: timedelta(hours=1),
     CHANGE_EMAIL: timedelta(hours=24),
     INVITATION: timedelta(days=7),
+    DATA_EXPORT: timedelta(days=7),
 }
 _PAGES: Final = {
     VERIFY_EMAIL: "/verify-email",
     RESET_PASSWORD: "/reset-password",
     CHANGE_EMAIL: "/change-email",
     INVITATION: "/accept-invitation",
+    DATA_EXPORT: "/data-export",
 }
 
 

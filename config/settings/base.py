@@ -137,7 +137,7 @@ TASK_TIME_LIMIT_SECONDS = env.integer(
 SCHEDULES = "config.celery.SCHEDULES"
 BIN_RETENTION_DAYS = env.integer("BIN_RETENTION_DAYS", 30, minimum=1, help="How long deleted rows can come back.")
 TRACE_RETENTION_DAYS = env.integer(
-    "TRACE_RETENTION_DAYS", 30, minimum=1, help="How long marks of handled events and schedule runs are kept."
+    "TRACE_RETENTION_DAYS", 30, minimum=1, help="How long marks of handled events, schedule runs and jobs are kept."
 )
 
 # The edge --------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from accounts.tests.factories import (
 )
 from config.tests.cast import ApiClient
 from core.api.routes import api_routes
+from core.jobs import create_job
+from core.permissions import Caller
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -105,6 +107,7 @@ class Stage:
             "role_id": str(self.role.pk),
             "resource_id": body["data"]["id"],
             "number": "1",
+            "job_id": str(create_job("profile.export", actor=Caller.of(self.target)).pk),
         }
 
     def path(self, operation: Operation) -> str:

@@ -16,8 +16,9 @@ from django.utils import timezone
 from accounts.models import ApiToken, Role, Session, User
 from accounts.tests.factories import create_api_token_of, create_session, create_user
 from core.events import publish
-from core.models import DeadLetter, Event, OutboxRow, ScheduleRun
-from core.permissions import SYSTEM
+from core.jobs import create_job
+from core.models import DeadLetter, Event, Job, OutboxRow, ScheduleRun
+from core.permissions import SYSTEM, Caller
 from core.queue import enqueue
 from notifications import services
 from notifications.models import Message
@@ -72,6 +73,7 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Message: make_message,
     Event: make_event,
     DeadLetter: make_dead_letter,
+    Job: lambda: create_job("profile.export", actor=Caller.of(create_user())),
     OutboxRow: make_outbox_row,
     ScheduleRun: make_schedule_run,
     Resource: lambda: create_resource(create_user()),

@@ -17,7 +17,7 @@ from config.tests.cast import ApiClient
 from config.tests.operations import PARAMETER, Operation, Stage, operations, undone
 from core.api.access import ANY_TOKEN, Access
 from core.api.routes import api_routes
-from core.models import Event, OutboxRow
+from core.models import Event, Job, OutboxRow
 from core.permissions import PERMISSIONS
 from notifications.models import Message
 from resources.models import Resource
@@ -71,6 +71,11 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/v1/profile": (401, 200, 200, 200, 200),
     "PUT /api/v1/profile": (401, 200, 200, 200, 200),
     "PATCH /api/v1/profile": (401, 200, 200, 200, 200),
+    "POST /api/v1/profile/export": (401, 202, 202, 202, 202),
+    # Jobs
+    "GET /api/v1/jobs": (401, 200, 200, 200, 200),
+    "GET /api/v1/jobs/{job_id}": (401, 200, 404, 404, 200),
+    "POST /api/v1/jobs/{job_id}/cancel": (401, 200, 404, 404, 200),
     # Resources: the target's is private, so a stranger does not learn that it is there
     "GET /api/v1/resources": (200, 200, 200, 200, 200),
     "POST /api/v1/resources": (401, 201, 201, 201, 201),
@@ -101,6 +106,11 @@ NOT_FOR_TOKENS = frozenset(
     {
         "PUT /api/v1/profile",
         "PATCH /api/v1/profile",
+        "POST /api/v1/profile/export",
+        # A job's result may hold more than the token's scopes.
+        "GET /api/v1/jobs",
+        "GET /api/v1/jobs/{job_id}",
+        "POST /api/v1/jobs/{job_id}/cancel",
     }
 )
 
@@ -122,6 +132,7 @@ def state() -> list[Any]:
         list(User.objects.order_by("pk").values()),
         list(Session.objects.order_by("pk").values("pk", "revoked_at")),
         list(Resource.all_objects.order_by("pk").values()),
+        list(Job.objects.order_by("pk").values()),
         *(model.objects.count() for model in (Event, OutboxRow, Message)),
     ]
 

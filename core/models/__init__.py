@@ -1,6 +1,7 @@
 from core.models.base import BaseModel, DatabaseUuid7, TimestampedModel
 from core.models.events import Event, EventDelivery, EventQuerySet
 from core.models.idempotency import IdempotencyKey
+from core.models.jobs import Job
 from core.models.outbox import DeadLetter, OutboxRow
 from core.models.schedules import ScheduleRun
 from core.models.seals import EventSeal
@@ -16,6 +17,7 @@ __all__ = [
     "EventQuerySet",
     "EventSeal",
     "IdempotencyKey",
+    "Job",
     "OutboxRow",
     "ScheduleRun",
     "SoftDeleteModel",

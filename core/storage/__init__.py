@@ -36,14 +36,26 @@ class Link:
     name: str
     filename: str
     content_type: str
+    may_be_cached: bool = True
 
 
-def signed_url(name: str, *, filename: str = "", content_type: str = "", expires: timedelta = LINK_LIFETIME) -> str:
-    """Return an address that serves the stored file `name` as a download until it expires."""
+def signed_url(
+    name: str,
+    *,
+    filename: str = "",
+    content_type: str = "",
+    expires: timedelta = LINK_LIFETIME,
+    may_be_cached: bool = True,
+) -> str:
+    """Return an address that serves the stored file `name` as a download until it expires.
+
+    Where it may not be cached, no browser keeps a copy either.
+    """
     link = Link(
         name=name,
         filename=filename or name.rpartition("/")[2],
         content_type=content_type or mimetypes.guess_type(name)[0] or "application/octet-stream",
+        may_be_cached=may_be_cached,
     )
     return _s3_url(link, expires) if settings.S3_BUCKET else _local_url(link, expires)
 
@@ -69,10 +81,12 @@ def _local_url(link: Link, expires: timedelta) -> str:
 
 
 def _s3_url(link: Link, expires: timedelta) -> str:
-    parameters = {
+    parameters: dict[str, Any] = {
         "ResponseContentType": link.content_type,
         "ResponseContentDisposition": content_disposition_header(True, link.filename),
     }
+    if not link.may_be_cached:
+        parameters["ResponseCacheControl"] = "no-store"
     storage: Any = default_storage
     url: str = storage.url(link.name, parameters=parameters, expire=int(expires.total_seconds()))
     return url

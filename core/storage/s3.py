@@ -6,7 +6,7 @@ What S3 cannot do at the moment is a `ServiceUnavailable` (503); what it refuses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,6 +14,9 @@ from storages.backends.s3 import S3Storage
 
 from core.breaker import CircuitOpen, breaker
 from core.errors import ServiceUnavailable
+
+MEMORY_PER_FILE: Final = 2 * 1024 * 1024
+"""Of a file that is read; the rest waits on this machine's disk."""
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -67,7 +70,12 @@ class GuardedS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has 
 
     def get_default_settings(self) -> dict[str, Any]:
         defaults: dict[str, Any] = super().get_default_settings()
-        return defaults | {"client_config": _client_config(), "file_overwrite": False, "default_acl": None}
+        return defaults | {
+            "client_config": _client_config(),
+            "file_overwrite": False,
+            "default_acl": None,
+            "max_memory_size": MEMORY_PER_FILE,
+        }
 
 
 def _client_config() -> Config:

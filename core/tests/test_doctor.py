@@ -13,8 +13,8 @@ from pytest_django import Settings
 from core.doctor import CHECKS, Finding, examine
 from core.models import DeadLetter, OutboxRow, ScheduleRun
 from core.redis_link import link_to
+from core.tests.files import use_s3
 from core.tests.platform import OwnRedis
-from core.tests.test_storage import use_s3
 
 pytestmark = pytest.mark.django_db
 

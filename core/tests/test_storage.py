@@ -1,71 +1,23 @@
 """Files on this machine and in S3: the same promises."""
 
 import socket
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import boto3
 import pytest
 import urllib3
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
-from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
 from core.errors import ServiceUnavailable
 from core.storage import signed_url
+from core.tests.files import use_s3
 
 
-@pytest.fixture
-def local_files(settings: Settings, tmp_path: Path) -> Path:
-    """Files go to a folder of this test's."""
-    folder = tmp_path / "files"
-    default = {"BACKEND": "core.storage.LocalStorage", "OPTIONS": {"location": folder, "allow_overwrite": False}}
-    settings.STORAGES = settings.STORAGES | {"default": default}
-    settings.S3_BUCKET = ""
-    return folder
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-def use_s3(settings: Settings, endpoint: str) -> None:
-    options = {
-        "bucket_name": "nook",
-        "endpoint_url": endpoint,
-        "region_name": "us-east-1",
-        "access_key": "test",
-        "secret_key": "test",
-    }
-    default = {"BACKEND": "core.storage.s3.GuardedS3Storage", "OPTIONS": options}
-    settings.STORAGES = settings.STORAGES | {"default": default}
-    settings.S3_BUCKET = "nook"
-
-
-@pytest.fixture
-def s3_files(settings: Settings, s3_server: str) -> None:
-    """Files go to a bucket of a real S3 server."""
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=s3_server, **keys).create_bucket(Bucket="nook")
-    use_s3(settings, s3_server)
-
-
-@pytest.fixture(params=["local_files", "s3_files"])
-def _files(request: pytest.FixtureRequest) -> None:
-    """Run the test on this machine's folder, and again on S3."""
-    request.getfixturevalue(request.param)
-
-
-@pytest.mark.usefixtures("_files")
+@pytest.mark.usefixtures("stored_files")
 def test_a_file_is_kept_and_given_back_and_removed() -> None:
     name = default_storage.save("reports/march.txt", ContentFile("Grüße".encode()))
 
@@ -76,7 +28,7 @@ def test_a_file_is_kept_and_given_back_and_removed() -> None:
     assert default_storage.exists(name) is False
 
 
-@pytest.mark.usefixtures("_files")
+@pytest.mark.usefixtures("stored_files")
 def test_a_taken_name_is_never_overwritten() -> None:
     first = default_storage.save("march.txt", ContentFile(b"one"))
     second = default_storage.save("march.txt", ContentFile(b"two"))
@@ -86,7 +38,7 @@ def test_a_taken_name_is_never_overwritten() -> None:
         assert file.read() == b"one"
 
 
-@pytest.mark.usefixtures("_files")
+@pytest.mark.usefixtures("stored_files")
 @pytest.mark.parametrize("name", ["../outside.txt", "a/../../outside.txt", "/etc/outside.txt"])
 def test_a_name_that_leads_outside_is_refused(name: str) -> None:
     with pytest.raises(SuspiciousFileOperation):

@@ -1,0 +1,48 @@
+"""The files of jobs: parts that steps leave for each other, and results. Each job has a folder of its own."""
+
+from contextlib import suppress
+from typing import IO
+from uuid import UUID, uuid4
+
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+
+from core.models import Job
+from core.storage import signed_url
+
+
+def save(job_id: UUID, content: IO[bytes], *, name: str) -> str:
+    """Store a file of the job under a name of its own; return that."""
+    return default_storage.save(f"{_folder(job_id)}/{uuid4().hex}-{name}", File(content))
+
+
+def result_url(job: Job) -> str:
+    """Return a link to the job's result that serves for five minutes and may be kept by no cache."""
+    return signed_url(job.result, filename=job.result_name, content_type=job.result_type, may_be_cached=False)
+
+
+def files_of(job_id: UUID) -> list[str]:
+    """Return the names of all that is stored for the job."""
+    folder = _folder(job_id)
+    try:
+        _, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return [f"{folder}/{name}" for name in names]
+
+
+def remove(job_id: UUID, *, keep: str = "") -> int:
+    """Delete the job's files but `keep`; return how many. Safe to repeat."""
+    stored = files_of(job_id)
+    unwanted = [name for name in stored if name != keep]
+    for name in unwanted:
+        default_storage.delete(name)
+    if unwanted == stored:
+        # A bucket has no folders; on a disk the empty one goes, unless a file has come into it meanwhile.
+        with suppress(OSError):
+            default_storage.delete(_folder(job_id))
+    return len(unwanted)
+
+
+def _folder(job_id: UUID) -> str:
+    return f"jobs/{job_id}"

@@ -1,0 +1,73 @@
+"""Kinds of jobs that tests run, in this process and in workers of their own."""
+
+import io
+import time
+from typing import Final
+from uuid import uuid4
+
+from core.jobs import Done, JobFailed, Work, job_kind
+from core.models import ScheduleRun
+from core.permissions import Caller
+
+ROWS_A_STEP: Final = 10
+TROUBLE: Final[list[Exception]] = []
+STEPS: Final[list[str]] = []
+
+
+@job_kind("test.count", title="Counting", tells_of=("succeeded", "failed"))
+def count(work: Work) -> Done | None:
+    """Write the numbers from 0 to `total`, ten in a step, each in a row that nothing keeps from being doubled."""
+    STEPS.append(str(work.job_id))
+    total = work.total or 0
+    upper = min(work.done + ROWS_A_STEP, total)
+    ScheduleRun.objects.bulk_create(
+        ScheduleRun(name=f"counted {uuid4()}", due_at="2020-01-01T00:00:00Z", error=str(number))
+        for number in range(work.done, upper)
+    )
+    if TROUBLE:
+        raise TROUBLE.pop()
+    time.sleep(work.parameters.get("pause", 0))
+    work.done = upper
+    return Done() if work.done == total else None
+
+
+@job_kind("test.write", title="Writing", in_transaction=False)
+def write(work: Work) -> Done | None:
+    """Write a part in each of three steps, then put them together."""
+    parts = work.checkpoint.setdefault("parts", [])
+    if TROUBLE:
+        raise TROUBLE.pop()
+    if len(parts) < 3:
+        parts.append(work.save(io.BytesIO(b"part %d\n" % len(parts)), name="part"))
+        work.done, work.total = len(parts), 3
+        return None
+    whole = b"".join(_content(work, part) for part in parts)
+    return Done(stored=work.save(io.BytesIO(whole), name="whole.txt"), filename="whole.txt", content_type="text/plain")
+
+
+def _content(work: Work, part: str) -> bytes:
+    with work.open(part) as file:
+        return file.read()
+
+
+def _nobody(caller: Caller) -> bool:
+    return False
+
+
+@job_kind("test.secret", title="A secret", in_transaction=False, may_fetch=_nobody)
+def keep_secret(work: Work) -> Done:
+    """Write one file, which its kind hands to nobody."""
+    return Done(stored=work.save(io.BytesIO(b"secret"), name="secret"), filename="secret")
+
+
+@job_kind("test.refuse", title="Refusing")
+def refuse(work: Work) -> Done | None:
+    """Fail, for a reason that the owner can mend."""
+    count(work)
+    raise JobFailed("Row 3 has no name.", code="bad_row")
+
+
+def counted() -> list[int]:
+    """Return the numbers that were written, in order, doubles and all."""
+    rows = ScheduleRun.objects.filter(name__startswith="counted ")
+    return sorted(int(number) for number in rows.values_list("error", flat=True))
