@@ -17,10 +17,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.models import Role, Session, SingleUseToken, User
+from accounts.models import Connection, Role, Session, SingleUseToken, User
 from accounts.models.users import NEVER_SET_UP
 from accounts.pages.api_tokens import ApiTokenAdmin
-from accounts.services import invitations, roles, users
+from accounts.services import connections, invitations, roles, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
 from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin
@@ -316,6 +316,33 @@ class SessionAdmin(ReadOnlyModelAdmin):
             queryset.filter(revoked_at=None).order_by("pk"),
             lambda session: users.end_session_of(actor=actor, session_id=session.pk),
             done="{} sessions ended.",
+        )
+
+
+@admin.register(Connection)
+class ConnectionAdmin(ReadOnlyModelAdmin):
+    """Which accounts at providers sign whom in; all one can do is remove them."""
+
+    list_display = ("user", "provider", "email", "last_used_at", "created_at")
+    list_filter = ("provider",)
+    list_select_related = ("user",)
+    search_fields = ("user__email", "email", "=subject")
+    search_help_text = "Part of either address, or the whole subject"
+    ordering = ("-created_at",)
+    actions = ("remove",)
+    fields = ("user", ("provider", "email"), ("issuer", "subject"), ("created_at", "last_used_at"))
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return _actor(request).holds("write:user")
+
+    @admin.action(description="Remove", permissions=["remove"])
+    def remove(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        actor = _actor(request)
+        self.for_each(
+            request,
+            queryset.order_by("pk"),
+            lambda connection: connections.disconnect_for(actor=actor, connection_id=connection.pk),
+            done="{} connections removed.",
         )
 
 

@@ -2,6 +2,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from accounts.providers.table import providers
 from accounts.signing_keys import active_key
 
 SECOND_FACTORS = ("accounts.services.totp", "accounts.services.recovery_codes")
@@ -12,10 +13,11 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Read the key ring now, so that a wrong JWT_KEYS is one line at the start and not a fault at a sign-in.
+        """Read key ring and providers now: a wrong setting is one line at the start and not a fault at a sign-in.
 
         The second factors register themselves, in the order in which people are offered them.
         """
         active_key()
+        providers()
         for module in SECOND_FACTORS:
             import_module(module)

@@ -12,7 +12,9 @@ from accounts.models import User
 from core.permissions import ADMIN
 
 _GRANTS: Final[dict[str, frozenset[str]]] = {
-    "read:user": frozenset({"accounts.view_user", "accounts.view_session", "accounts.view_apitoken"}),
+    "read:user": frozenset(
+        {"accounts.view_user", "accounts.view_session", "accounts.view_apitoken", "accounts.view_connection"}
+    ),
     "write:user": frozenset({"accounts.add_user", "accounts.change_user"}),
     "delete:user": frozenset({"accounts.delete_user"}),
     "read:role": frozenset({"accounts.view_role"}),

@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from accounts.models import ApiToken, KnownDevice, MfaChallenge, RecoveryCode, Session, SingleUseToken, TotpDevice, User
+from accounts.models import (
+    ApiToken,
+    Connection,
+    KnownDevice,
+    MfaChallenge,
+    RecoveryCode,
+    Session,
+    SingleUseToken,
+    SocialFlow,
+    TotpDevice,
+    User,
+)
 from accounts.services.erasing import blank_user
 from accounts.services.throttle import forget_failures
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
@@ -23,6 +34,7 @@ _PROFILE = (
     "created_at",
     "updated_at",
 )
+_CONNECTION = ("id", "provider", "issuer", "subject", "email", "created_at", "last_used_at")
 _API_TOKEN = ("id", "name", "prefix", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at")
 _SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr", "device", "ip", "user_agent")
 
@@ -38,10 +50,11 @@ _SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr
         "totp_devices",
         "recovery_codes",
         "mfa_challenges",
+        "connections",
     ),
 )
 def export(user_id: UUID) -> Iterator[PersonalFile]:
-    """Yield the profile, the sessions, the devices and the mailed links; no password and no token."""
+    """Yield the profile, the sessions, the devices, the mailed links and the connections; no password and no token."""
     yield PersonalFile("accounts/profile.json", rows_of(User.all_objects.filter(pk=user_id), *_PROFILE))
     yield PersonalFile("accounts/sessions.json", rows_of(Session.objects.filter(user_id=user_id), *_SESSION))
     tokens = ApiToken.objects.filter(user_id=user_id)
@@ -51,6 +64,8 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     links = SingleUseToken.objects.filter(user_id=user_id)
     yield PersonalFile("accounts/links.json", rows_of(links, "purpose", "email", "created_at", "expires_at", "used_at"))
     yield from _second_factors(user_id)
+    connections = Connection.objects.filter(user_id=user_id)
+    yield PersonalFile("accounts/connections.json", rows_of(connections, *_CONNECTION))
 
 
 @erases_personal_data(
@@ -66,6 +81,8 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         "totp_devices",
         "recovery_codes",
         "mfa_challenges",
+        "connections",
+        "social_flows",
     ),
 )
 def erase(erasure: Erasure) -> None:
@@ -73,11 +90,15 @@ def erase(erasure: Erasure) -> None:
     links = SingleUseToken.objects.filter(user_id=erasure.user_id)
     erasure.addresses.update(address for address in links.values_list("email", flat=True) if address)
     erasure.addresses.update(User.all_objects.filter(pk=erasure.user_id).values_list("email", flat=True))
+    connections = Connection.objects.filter(user_id=erasure.user_id)
+    erasure.addresses.update(address for address in connections.values_list("email", flat=True) if address)
     for address in sorted(erasure.addresses):
         erasure.count("sign_in_throttles", forget_failures(address))
     erasure.delete(links)
     erasure.delete(Session.objects.filter(user_id=erasure.user_id))
     erasure.delete(ApiToken.objects.filter(user_id=erasure.user_id))
+    erasure.delete(connections)
+    erasure.delete(SocialFlow.objects.filter(user_id=erasure.user_id))
     erasure.delete(KnownDevice.objects.filter(user_id=erasure.user_id))
     for second_step in (TotpDevice, RecoveryCode, MfaChallenge):
         erasure.delete(second_step._base_manager.filter(user_id=erasure.user_id))

@@ -10,6 +10,7 @@ from accounts.services import (
     registration,
     sessions,
     single_use_tokens,
+    social,
     throttle,
 )
 from core.queue import task
@@ -35,7 +36,7 @@ def send_password_reset(*, email: str, **_: Any) -> None:
 
 @task(queue="maintenance")
 def purge(**_: Any) -> None:
-    """Delete sessions, tokens, counts and devices that ended long enough ago."""
+    """Delete sessions, tokens, counts, devices and flows that ended long enough ago."""
     refreshing.purge_spent_tokens()
     sessions.purge_sessions()
     sessions.purge_devices()
@@ -43,3 +44,4 @@ def purge(**_: Any) -> None:
     single_use_tokens.purge_single_use_tokens()
     mfa_challenges.purge_challenges()
     throttle.purge_throttles()
+    social.purge_flows()

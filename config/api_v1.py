@@ -10,6 +10,7 @@ from accounts.api.profile import Profile
 from accounts.api.registration import Register, ResendVerification, VerifyEmail
 from accounts.api.roles import OneRole, Permissions, Roles
 from accounts.api.sessions import Login, Logout, LogoutAll, OneSession, Reauthenticate, RefreshToken, Sessions
+from accounts.api.social import Authorize, Connections, OAuthCallback, OneConnection, Providers
 from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
@@ -50,6 +51,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/sessions/<uuid:session_id>", OneSession.as_view(), name="session"),
     path("auth/api-tokens", ApiTokens.as_view(), name="api-tokens"),
     path("auth/api-tokens/<uuid:token_id>", OneApiToken.as_view(), name="api-token"),
+    # Accounts: signing in with a provider
+    path("auth/oauth/providers", Providers.as_view(), name="oauth-providers"),
+    path("auth/oauth/connections", Connections.as_view(), name="oauth-connections"),
+    path("auth/oauth/connections/<uuid:connection_id>", OneConnection.as_view(), name="oauth-connection"),
+    path("auth/oauth/<slug:provider>/authorize", Authorize.as_view(), name="oauth-authorize"),
+    path("auth/oauth/<slug:provider>/callback", OAuthCallback.as_view(), name="oauth-callback"),
     # Accounts: password and address
     path("auth/forgot-password", ForgotPassword.as_view(), name="forgot-password"),
     path("auth/reset-password", ResetPassword.as_view(), name="reset-password"),

@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "configuration.md"
 EXAMPLE = ROOT / "deploy" / "production.env.example"
 
 _HEADING_OR_READING = re.compile(
-    r"^# (?P<heading>[A-Z][^\n]*?) -{3,}$|\benv\.[a-z]+\(\s*\"(?P<name>[A-Z0-9_]+)\"", re.MULTILINE
+    r"^# (?P<heading>[A-Z][^\n]*?) -{3,}$|\benv\.[a-z]+\(\s*\"(?P<name>[A-Z0-9_<>]+)\"", re.MULTILINE
 )
 _PREFACE = """# Configuration
 

@@ -39,6 +39,12 @@ def text(name: str, default: str, *, help: str, kind: str = "text") -> str:
     return default if value is None else value
 
 
+def texts(pattern: str, ids: Sequence[str], *, help: str, kind: str = "text") -> dict[str, str]:
+    """Return for each id the variable that `pattern` (`OAUTH_<ID>_ISSUER`) names for it; empty where not given."""
+    REGISTRY[pattern] = Setting(pattern, kind, "", help)
+    return {id: _raw(pattern.replace("<ID>", id.upper().replace("-", "_"))) or "" for id in ids}
+
+
 def is_given(name: str) -> bool:
     """Return whether the operator gave the variable, or its file, a value."""
     return bool((_raw(name) or "").strip())

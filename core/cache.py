@@ -29,6 +29,7 @@ TTLS: Final[dict[str, int]] = {
     "counts": 900,
     "resource-types": 3600,
     "images": 86400,
+    "providers": 86400,
 }
 """Seconds by namespace: what changes often lives five minutes, what hardly changes a day."""
 

@@ -115,6 +115,14 @@ KINDS: Final[dict[str, Kind]] = {
             optional=frozenset({"succeeded", "error"}),
         ),
         Kind(
+            "account.connection_changed",
+            "What signs you in was changed",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"provider", "change"}),
+            optional=_ORIGIN,
+        ),
+        Kind(
             "ops.alert",
             "Something needs an operator",
             OPERATIONS,

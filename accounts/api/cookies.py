@@ -1,8 +1,9 @@
-"""The two cookies of sign-in, and the rule that keeps other sites from using them.
+"""The cookies of sign-in, and the rule that keeps other sites from using them.
 
 `nook_refresh` holds the refresh token of clients that asked for `token_transport: "cookie"`;
-`nook_device` tells a device that its user has signed in from before. Scripts read neither, other sites
-cause neither to be sent, and a request that lives on the first must also show that a page of ours
+`nook_device` tells a device that its user has signed in from before; `nook_flow_…` holds the secret of one way
+to a provider and back, so that only the browser that set out can finish it. Scripts read none of them, other
+sites cause none to be sent, and a request that lives on the first must also show that a page of ours
 sent it: no foreign `Origin`, no `Sec-Fetch-Site: cross-site`, and a header that a form cannot set.
 """
 
@@ -12,13 +13,16 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from accounts.tokens import digest
 from core.errors import Detail, PermissionDenied
 
 REFRESH: Final = "nook_refresh"
 DEVICE: Final = "nook_device"
 PATH: Final = "/api/v1/auth"
+FLOW_PATH: Final = f"{PATH}/oauth"
 PROOF_HEADER: Final = "X-Requested-With"
 _DEVICE_SECONDS: Final = 365 * 24 * 3600
+_FLOW_SECONDS: Final = 600
 
 
 def set_refresh_cookie(response: HttpResponse, token: str) -> None:
@@ -34,6 +38,21 @@ def set_device_cookie(response: HttpResponse, token: str) -> None:
 def clear_refresh_cookie(response: HttpResponse) -> None:
     """Take the refresh token back."""
     response.delete_cookie(REFRESH, path=PATH, samesite="Strict")
+
+
+def flow_cookie(state: str) -> str:
+    """Return the name of the cookie of the flow with this state: each has its own, so that two tabs do not meet."""
+    return f"nook_flow_{digest(state)[:16]}"
+
+
+def set_flow_cookie(response: HttpResponse, state: str, secret: str) -> None:
+    """Bind a flow to this browser (RFC 9700, 4.7.1)."""
+    _set(response, flow_cookie(state), secret, _FLOW_SECONDS, path=FLOW_PATH)
+
+
+def clear_flow_cookie(response: HttpResponse, state: str) -> None:
+    """Take the secret of a finished flow back."""
+    response.delete_cookie(flow_cookie(state), path=FLOW_PATH, samesite="Strict")
 
 
 def refuse_foreign_page(request: Request) -> None:
@@ -56,5 +75,5 @@ def _refusal(message: str) -> PermissionDenied:
     return PermissionDenied(message, details=[Detail(None, "csrf", message)])
 
 
-def _set(response: HttpResponse, name: str, value: str, seconds: int) -> None:
-    response.set_cookie(name, value, max_age=seconds, path=PATH, secure=True, httponly=True, samesite="Strict")
+def _set(response: HttpResponse, name: str, value: str, seconds: int, *, path: str = PATH) -> None:
+    response.set_cookie(name, value, max_age=seconds, path=path, secure=True, httponly=True, samesite="Strict")

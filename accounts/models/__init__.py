@@ -1,4 +1,5 @@
 from accounts.models.api_tokens import ApiToken
+from accounts.models.connections import Connection, SocialFlow
 from accounts.models.roles import Role
 from accounts.models.second_factors import MfaChallenge, RecoveryCode, TotpDevice
 from accounts.models.sessions import KnownDevice, Session, SpentRefreshToken
@@ -8,6 +9,7 @@ from accounts.models.users import User
 
 __all__ = [
     "ApiToken",
+    "Connection",
     "KnownDevice",
     "MfaChallenge",
     "RecoveryCode",
@@ -15,6 +17,7 @@ __all__ = [
     "Session",
     "SignInThrottle",
     "SingleUseToken",
+    "SocialFlow",
     "SpentRefreshToken",
     "TotpDevice",
     "User",

@@ -93,8 +93,8 @@ def answer_registration(*, email: str, proven: str, is_new: bool) -> None:
         tell_with_link(user, "account.password_reset", purpose=RESET_PASSWORD)
 
 
-@transaction.atomic
-def _create_account(address: str, password_hash: str, name: str) -> None:
+def insert_account(address: str, password_hash: str, name: str) -> User:
+    """Create an unconfirmed account of the first role, in the transaction at hand; `IntegrityError` if it is taken."""
     user = User.objects.create(email=address, password=password_hash, name=name)
     publish(
         "user.created",
@@ -102,6 +102,12 @@ def _create_account(address: str, password_hash: str, name: str) -> None:
         actor=Caller(user.pk, address, name, "user"),
         data={"after": {"email": address, "name": name}},
     )
+    return user
+
+
+@transaction.atomic
+def _create_account(address: str, password_hash: str, name: str) -> None:
+    insert_account(address, password_hash, name)
     _answer_later(address, password_hash=password_hash, is_new=True)
 
 

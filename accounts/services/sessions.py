@@ -82,7 +82,7 @@ def check_password(*, email: str, password: str, device_token: str = "") -> User
         throttle.record_failure(key)
         raise InvalidCredentials
     throttle.accept_success(key)
-    _refuse_unready(user)
+    refuse_unready(user)
     return _with_fresh_hash(user, password)
 
 
@@ -200,7 +200,8 @@ def purge_devices() -> int:
     return KnownDevice.objects.filter(last_seen_at__lt=datetime.now(UTC) - timedelta(days=365)).delete()[0]
 
 
-def _refuse_unready(user: User) -> None:
+def refuse_unready(user: User) -> None:
+    """Raise `AccountDisabled` or `EmailNotVerified` for somebody known who may not sign in all the same."""
     if not user.is_active:
         raise AccountDisabled
     if settings.EMAIL_VERIFICATION_REQUIRED and not user.email_verified:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
-from accounts.models import ApiToken, Role, Session, User
+from accounts.models import ApiToken, Connection, Role, Session, User
 from accounts.tokens import API_PREFIX, REFRESH_PREFIX, AccessToken, digest
 from core.crypto import random_token
 
@@ -35,6 +35,12 @@ def create_session(user: User, *, authenticated_at: datetime | None = None) -> S
         expires_at=datetime.now(UTC) + timedelta(days=30),
         authenticated_at=authenticated_at or datetime.now(UTC),
     )
+
+
+def create_connection(user: User, **fields: Any) -> Connection:
+    """Return a new connection of `user` to an account at GitHub."""
+    values = {"provider": "github", "issuer": "https://github.com", "subject": str(next(_numbers)), **fields}
+    return Connection.objects.create(user=user, email=user.email, **values)
 
 
 def access_token_of(session: Session) -> str:

@@ -15,6 +15,9 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+# Of all providers this one needs no request before somebody is sent to it.
+OAUTH_PROVIDERS = {"github": {"client_id": "nook-tests", "client_secret": "not-a-secret", "issuer": "", "name": ""}}
+OAUTH_REDIRECT_URIS = ["https://app.example/oauth/callback"]
 DEMO_DATA_ALLOWED = True
 # Two runs beside each other on one broker do not take each other's messages.
 QUEUE_PREFIX = f"nook-test-{os.getpid()}."

@@ -13,6 +13,7 @@ from accounts.tests.factories import (
     PASSWORD,
     access_token_of,
     create_api_token_of,
+    create_connection,
     create_session,
     create_user,
 )
@@ -68,6 +69,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/auth/change-password": {"current_password": PASSWORD, "new_password": f"{PASSWORD}-2"},
     "POST /api/v1/auth/api-tokens": {"name": "Script", "scopes": ["read:resource"]},
     "POST /api/v1/auth/change-email": {"email": "changed@example.com"},
+    "POST /api/v1/auth/oauth/{provider}/authorize": {"redirect_uri": "https://app.example/oauth/callback"},
+    "POST /api/v1/auth/oauth/{provider}/callback": {"code": "unknown", "state": "nks_unknown"},
     "POST /api/v1/users": {"email": "new@example.com", "name": "New", "password": PASSWORD},
     "PUT /api/v1/users/{user_id}": {
         "email": "target@example.com",
@@ -96,6 +99,7 @@ class Stage:
     def __init__(self) -> None:
         self.target = create_user(email="target@example.com", name="Tara Target")
         self.session = create_session(self.target)
+        self.connection = create_connection(self.target)
         self.role = Role.objects.create(name="unused", permissions=[])
         owner = self.client(self.target)
         body = owner.post("/api/v1/resources", {"name": "Target", "data": {"a": 1}}).json()
@@ -104,6 +108,8 @@ class Stage:
             "user_id": str(self.target.pk),
             "session_id": str(self.session.pk),
             "token_id": str(create_api_token_of(self.target)[0].pk),
+            "provider": "github",
+            "connection_id": str(self.connection.pk),
             "role_id": str(self.role.pk),
             "resource_id": body["data"]["id"],
             "number": "1",

@@ -50,6 +50,12 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/auth/reset-password": (400, 400, 400, 400, 400),
     "POST /api/v1/auth/change-password": (401, 200, 200, 200, 200),
     "POST /api/v1/auth/change-email": (401, 202, 202, 202, 202),
+    # Signing in with a provider: the connection is the target's
+    "GET /api/v1/auth/oauth/providers": (200, 200, 200, 200, 200),
+    "POST /api/v1/auth/oauth/{provider}/authorize": (200, 200, 200, 200, 200),
+    "POST /api/v1/auth/oauth/{provider}/callback": (400, 400, 400, 400, 400),
+    "GET /api/v1/auth/oauth/connections": (401, 200, 200, 200, 200),
+    "DELETE /api/v1/auth/oauth/connections/{connection_id}": (401, 204, 404, 404, 404),
     # Users
     "GET /api/v1/users": (401, 403, 403, 200, 200),
     "POST /api/v1/users": (401, 403, 403, 201, 201),
@@ -94,6 +100,7 @@ BLIND_TO_TOKENS = frozenset(
         "POST /api/v1/auth/register",
         "POST /api/v1/auth/verify-email",
         "POST /api/v1/auth/resend-verification",
+        "GET /api/v1/auth/oauth/providers",
         "POST /api/v1/auth/login",
         "POST /api/v1/auth/mfa/verify",
         "POST /api/v1/auth/refresh-token",
@@ -215,6 +222,8 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
         == {
             "GET /api",
             "GET /api/v1/schema",
+            "POST /api/v1/auth/oauth/<slug:provider>/authorize",
+            "POST /api/v1/auth/oauth/<slug:provider>/callback",
             "GET /api/v1/resources",
             "GET /api/v1/resources/<uuid:resource_id>",
             "GET /api/v1/resources/<uuid:resource_id>/versions",

@@ -12,7 +12,9 @@ from core.personal_data import ERASERS, EXPORTERS, personal_files
 PERSONAL_COLUMNS = {"address", "bio", "device", "email", "ip", "phone", "recipient", "user_agent"}
 
 # A table of personal data that nobody is handed out, with the reason.
-NOT_EXPORTED: dict[str, str] = {}
+NOT_EXPORTED: dict[str, str] = {
+    "social_flows": "a way to a provider and back, for ten minutes; the connection it becomes is handed out",
+}
 # A table of personal data that is not erased by its app, with the reason.
 NOT_ERASED: dict[str, str] = {
     "events": "append-only; what an erased person left in the log is redacted (core/redaction.py)",

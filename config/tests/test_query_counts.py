@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Role, User
-from accounts.tests.factories import create_session, create_user
+from accounts.tests.factories import create_connection, create_session, create_user
 from config.tests.cast import ApiClient
 from config.tests.operations import Operation, Stage, operations, undone
 
@@ -26,6 +26,7 @@ LISTS = [
     "/api/v1/users",
     "/api/v1/roles",
     "/api/v1/auth/sessions",
+    "/api/v1/auth/oauth/connections",
     "/api/v1/resources",
     "/api/v1/resources?cursor=",
     "/api/v1/resources?q=target",
@@ -87,6 +88,7 @@ def _multiply(stage: Stage, client: ApiClient, admin: User) -> None:
     for number in range(MANY):
         create_user()
         create_session(admin)
+        create_connection(admin)
         Role.objects.create(name=f"role {number}", permissions=[])
         client.post("/api/v1/resources", {"name": f"Target {number}"})
         binned = client.post("/api/v1/resources", {"name": f"Binned {number}"}).json()["data"]["id"]

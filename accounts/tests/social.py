@@ -1,0 +1,54 @@
+"""Going to a provider and back, for tests."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from django.test import Client
+
+from accounts.tests.oidc_provider.process import ProviderProcess
+
+CALLBACK = "https://app.example/oauth/callback"
+OLIVE: dict[str, Any] = {"sub": "olive-1", "email": "owner@example.com", "email_verified": True, "name": "Olive Owner"}
+NINA: dict[str, Any] = {"sub": "nina-1", "email": "nina@example.com", "email_verified": True, "name": "Nina New"}
+TAMPERED: dict[str, Any] = {
+    "sub": "mallory-1",
+    "email": "owner@example.com",
+    "email_verified": False,
+    "name": "Mallory",
+}
+TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+TINA: dict[str, Any] = {"sub": "tina-1", "tid": TENANT, "email": "tina@example.com", "xms_edov": True, "name": "Tina"}
+GIT: dict[str, Any] = {
+    "id": 583231,
+    "login": "octo",
+    "name": "Octo Cat",
+    "emails": [
+        {"email": "old@example.com", "primary": False, "verified": True},
+        {"email": "octo@example.com", "primary": True, "verified": True},
+    ],
+}
+PEOPLE = {"olive": OLIVE, "nina": NINA, "mallory": TAMPERED, "tina": TINA, "octo": GIT}
+
+ClientOf: TypeAlias = Callable[[Any], Client]
+
+
+def authorize(client: Client, provider: str = "acme", **body: Any) -> Any:
+    """Return the answer to the beginning of a flow."""
+    return client.post(f"/api/v1/auth/oauth/{provider}/authorize", {"redirect_uri": CALLBACK, **body})
+
+
+def come_back(client: Client, given: dict[str, str], provider: str = "acme", **body: Any) -> Any:
+    """Return the answer to what the provider sent back."""
+    return client.post(f"/api/v1/auth/oauth/{provider}/callback", {**given, **body})
+
+
+def go(process: ProviderProcess, client: Client, person: str, provider: str = "acme") -> dict[str, str]:
+    """Begin a flow, sign in at the provider, and return what it sends back."""
+    answer = authorize(client, provider)
+    assert answer.status_code == 200, answer.content
+    return process.visit(answer.json()["data"]["authorization_url"], person)
+
+
+def sign_in_with(process: ProviderProcess, client: Client, person: str, provider: str = "acme", **body: Any) -> Any:
+    """Return the answer to a whole way there and back."""
+    return come_back(client, go(process, client, person, provider), provider, **body)
