@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from accounts.api.api_tokens import ApiTokens, OneApiToken
 from accounts.api.export import ProfileExport
+from accounts.api.gateway import Verify
 from accounts.api.mfa import VerifySecondFactor
 from accounts.api.passwords import ChangeEmail, ChangePassword, ForgotPassword, ResetPassword
 from accounts.api.profile import Profile
@@ -47,6 +48,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/logout-all", LogoutAll.as_view(), name="logout-all"),
     path("auth/reauthenticate", Reauthenticate.as_view(), name="reauthenticate"),
     path("auth/mfa/verify", VerifySecondFactor.as_view(), name="mfa-verify"),
+    path("auth/verify", Verify.as_view(), name="verify"),
     path("auth/sessions", Sessions.as_view(), name="sessions"),
     path("auth/sessions/<uuid:session_id>", OneSession.as_view(), name="session"),
     path("auth/api-tokens", ApiTokens.as_view(), name="api-tokens"),

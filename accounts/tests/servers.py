@@ -28,7 +28,7 @@ class WebProcess:
                 *("--blocking-threads", "2", "--no-ws", "--log-level", "warning", "config.wsgi:application"),
             ],
             cwd=settings.BASE_DIR,
-            env={**os.environ, "DATABASE_URL": _test_database_url(), **environment},
+            env={**os.environ, "DATABASE_URL": _test_database_url(), "LOG_LEVEL": "WARNING", **environment},
         )
         while status_of(("127.0.0.1", self.port), "/health/live") != 200:
             assert self._process.poll() is None
@@ -36,15 +36,23 @@ class WebProcess:
 
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> int:
         """Send a request over a socket and return the status of the answer."""
+        return self.call(method, path, body, headers)[0]
+
+    def call(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Send a request over a socket and return status and body of the answer."""
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             payload = None if body is None else json.dumps(body)
             client.request(method, path, payload, {"Content-Type": "application/json", **(headers or {})})
-            return client.getresponse().status
+            response = client.getresponse()
+            return response.status, json.loads(response.read() or b"{}")
         finally:
             client.close()
 
     def stop(self) -> None:
+        """End the server, if it has not ended yet."""
         self._process.terminate()
         self._process.wait(15)
 

@@ -3,13 +3,15 @@
 import os
 
 from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
+from config.settings.base import JWT_KEYS, LOG_LEVEL
 from core.logging import logging_settings
 
 SECRET_KEY = "a-key-for-tests-only-0123456789abcdef0123456789abcdef"  # noqa: S105  # not a secret
 ENCRYPTION_KEYS = "test:" + "dGVzdC1vbmx5LWtleS0wMTIzNDU2Nzg5YWJjZGVmMDE="  # as above
 PUBLIC_URL = "https://nook.example"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
-JWT_KEYS = "test:" + "dGVz" * 10 + "dGU="
+# Servers that a test starts may be given another ring, and less to log.
+JWT_KEYS = JWT_KEYS or "test:" + "dGVz" * 10 + "dGU="
 PASSWORD_HASHERS = [
     "accounts.tests.hashers.CheapBCryptSHA256PasswordHasher",
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -24,4 +26,4 @@ QUEUE_PREFIX = f"nook-test-{os.getpid()}."
 # Each test client builds the middleware anew, and would look for all static files each time.
 WHITENOISE_USE_FINDERS = False
 LOG_FORMAT = "json"
-LOGGING = logging_settings(pretty=False, level="INFO")
+LOGGING = logging_settings(pretty=False, level=LOG_LEVEL)

@@ -41,6 +41,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/auth/logout": (401, 204, 204, 204, 204),
     "POST /api/v1/auth/logout-all": (401, 204, 204, 204, 204),
     "POST /api/v1/auth/reauthenticate": (401, 200, 200, 200, 200),
+    "GET /api/v1/auth/verify": (401, 204, 204, 204, 204),
     "GET /api/v1/auth/sessions": (401, 200, 200, 200, 200),
     "DELETE /api/v1/auth/sessions/{session_id}": (401, 204, 404, 404, 404),
     "GET /api/v1/auth/api-tokens": (401, 200, 200, 200, 200),
