@@ -5,7 +5,7 @@ from typing import Final
 from django.db import connection
 
 _TABLES: Final = """
-SELECT 'events' UNION ALL SELECT 'event_seals'
+SELECT 'events' UNION ALL SELECT 'event_seals' UNION ALL SELECT 'event_redactions'
 UNION ALL SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'events'::regclass ORDER BY 1
 """
 _STANDING: Final = """
@@ -19,7 +19,10 @@ class UnableToProtect(Exception):
 
 
 def protect(*, role: str) -> list[str]:
-    """Leave the role INSERT and SELECT on the log's tables and nothing more; return their names."""
+    """Leave the role INSERT and SELECT on the log's tables and nothing more; return their names.
+
+    It still redacts, through a function that runs with the owner's rights and can only take out.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_STANDING, [role])
         standing = cursor.fetchone()
@@ -35,12 +38,13 @@ def protect(*, role: str) -> list[str]:
         for table in tables:
             cursor.execute(f"REVOKE ALL ON {table} FROM {quoted}")
         cursor.execute(f"GRANT SELECT, INSERT ON events, event_seals TO {quoted}")
+        cursor.execute(f"GRANT SELECT ON event_redactions TO {quoted}")
         cursor.execute(f"GRANT USAGE ON SEQUENCE events_seq TO {quoted}")
     return tables
 
 
 def log_tables() -> list[str]:
-    """Return the names of the log's tables: the log, its months, its seals."""
+    """Return the names of the log's tables: the log, its months, its seals, what was taken out."""
     with connection.cursor() as cursor:
         cursor.execute(_TABLES)
         return [name for (name,) in cursor.fetchall()]

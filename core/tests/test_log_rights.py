@@ -5,10 +5,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from core import log_rights, partitions, seal
+from core import context, log_rights, partitions, seal
 from core.events import publish
+from core.identifiers import uuid7
 from core.models import Event
-from core.permissions import SYSTEM
+from core.permissions import SYSTEM, Caller
+from core.redaction import redact_person
 
 
 def execute(statement: str) -> None:
@@ -37,7 +39,7 @@ def test_a_protected_log_can_be_written_read_and_sealed_but_not_rewritten(role: 
 
     call_command("protect_log", role=role, stdout=printed)
 
-    assert printed.getvalue().startswith(f"{role} can only add to and read 7 tables (event_seals, events, events_2")
+    assert printed.getvalue().startswith(f"{role} can only add to and read 8 tables (event_redactions, event_seals, ")
     execute(f"SET ROLE {role}")
     assert not log_rights.may_rewrite()
     with transaction.atomic():
@@ -45,10 +47,26 @@ def test_a_protected_log_can_be_written_read_and_sealed_but_not_rewritten(role: 
     seal.seal_all()
     assert seal.verify().faults == ()
     for table in log_rights.log_tables():
-        for statement in ("UPDATE {} SET occurred_at = now()", "DELETE FROM {}", "TRUNCATE {}"):
+        column = "redacted_at" if table == "event_redactions" else "occurred_at"
+        for statement in ("UPDATE {} SET {} = now()", "DELETE FROM {}", "TRUNCATE {}"):
             with pytest.raises(DatabaseError, match="permission denied for table"):
-                execute(statement.format(table))
+                execute(statement.format(table, column))
     assert Event.objects.count() == 1
+
+
+def test_a_protected_role_takes_a_person_out_through_the_function_alone(role: str) -> None:
+    person = uuid7()
+    with transaction.atomic(), context.annotated(ip="192.0.2.7"):
+        publish("guarded.thing", subject=None, actor=Caller(person))
+    call_command("protect_log", role=role, stdout=StringIO())
+    execute(f"SET ROLE {role}")
+
+    assert redact_person(user_id=person, subjects=(), addresses=(), actor=SYSTEM) == 1
+
+    with pytest.raises(DatabaseError, match="permission denied for table event_redactions"):
+        execute("INSERT INTO event_redactions SELECT * FROM event_redactions")
+    assert Event.objects.get(actor=person).ip is None
+    assert seal.verify().faults == ()
 
 
 def test_a_protected_role_still_makes_the_coming_months(role: str) -> None:

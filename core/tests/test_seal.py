@@ -180,7 +180,7 @@ def test_the_command_says_whether_the_log_is_whole(transactional_db: None) -> No
     call_command("audit_verify", head=str(head), stdout=printed)
 
     assert printed.getvalue() == (
-        f"The event log is whole: 2 events sealed, 0 archived, 0 not sealed yet; head {head}.\n"
+        f"The event log is whole: 2 events sealed, 0 archived, 0 redacted, 0 not sealed yet; head {head}.\n"
     )
 
     with unguarded():

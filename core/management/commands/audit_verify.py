@@ -22,8 +22,8 @@ class Command(BaseCommand):
         for fault in report.faults:
             self.stderr.write(fault)
         facts = (
-            f"{report.checked} events sealed, {report.archived} archived, {report.unsealed} not sealed yet; "
-            f"head {report.head}"
+            f"{report.checked} events sealed, {report.archived} archived, {report.redacted} redacted, "
+            f"{report.unsealed} not sealed yet; head {report.head}"
         )
         if report.faults:
             raise CommandError(f"The event log is NOT whole: {len(report.faults)} faults. {facts}.")
