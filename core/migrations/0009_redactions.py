@@ -136,7 +136,7 @@ $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("core", "0007_vacuum_outbox_early")]
+    dependencies = [("core", "0008_jobs")]
     operations = [
         migrations.RunSQL(COLUMNS, DROP_COLUMNS),
         migrations.RunSQL(TABLE, "DROP TABLE event_redactions"),
