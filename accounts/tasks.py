@@ -4,6 +4,7 @@ from typing import Any
 
 from accounts.services import (
     api_tokens,
+    authenticator_apps,
     mfa_challenges,
     passwords,
     refreshing,
@@ -42,6 +43,7 @@ def purge(**_: Any) -> None:
     sessions.purge_devices()
     api_tokens.purge_api_tokens()
     single_use_tokens.purge_single_use_tokens()
+    authenticator_apps.purge_waiting_apps()
     mfa_challenges.purge_challenges()
     throttle.purge_throttles()
     social.purge_flows()

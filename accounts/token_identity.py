@@ -6,12 +6,14 @@ or not. One that was never issued is not remembered, so that nobody can fill the
 
 import json
 import time
+from dataclasses import replace
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.identity import BoundedMemory, Snapshot
+from accounts.models.roles import demands_mfa
 from accounts.token_uses import note_use
 from accounts.tokens import API_PREFIX, digest
 from core.crypto import is_well_formed_token
@@ -24,7 +26,8 @@ _CALLER: Final = """
     SELECT users.id, users.email, users.name, roles.name, roles.permissions, tokens.id, tokens.scopes,
            tokens.revoked_at IS NULL AND users.is_active AND users.deleted_at IS NULL,
            tokens.expires_at <= statement_timestamp(),
-           coalesce(tokens.last_used_at < statement_timestamp() - interval '1 minute', true)
+           coalesce(tokens.last_used_at < statement_timestamp() - interval '1 minute', true),
+           roles.require_mfa, users.mfa_enabled AND tokens.has_mfa
     FROM api_tokens AS tokens JOIN users ON users.id = tokens.user_id JOIN roles ON roles.id = users.role_id
     WHERE tokens.token = %s
 """
@@ -73,7 +76,7 @@ def _read(key: str) -> Snapshot:
 
 
 def _snapshot_of(row: tuple[Any, ...], read_at: float) -> Snapshot:
-    user_id, email, name, role, permissions, token_id, scopes, serves, is_over, is_use_due = row
+    user_id, email, name, role, permissions, token_id, scopes, serves, is_over, is_use_due, require_mfa, has_mfa = row
     refusal: type[NotAuthenticated] | None = TokenExpired if is_over else None
     if not serves:
         refusal = InvalidToken
@@ -83,4 +86,4 @@ def _snapshot_of(row: tuple[Any, ...], read_at: float) -> Snapshot:
         note_use(token_id)
     held, granted = frozenset(json.loads(permissions)), frozenset(json.loads(scopes))
     caller = Caller(user_id, email, name, role, limited(held, granted), token_id=token_id, scopes=granted)
-    return Snapshot(read_at, caller)
+    return Snapshot(read_at, replace(caller, must_enroll=not has_mfa and demands_mfa(role, require_mfa)))

@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from accounts.api.api_tokens import ApiTokens, OneApiToken
 from accounts.api.export import ProfileExport
 from accounts.api.gateway import Verify
-from accounts.api.mfa import VerifySecondFactor
+from accounts.api.mfa import AuthenticatorApp, ConfirmAuthenticatorApp, RecoveryCodes, SecondFactors, VerifySecondFactor
 from accounts.api.passwords import ChangeEmail, ChangePassword, ForgotPassword, ResetPassword
 from accounts.api.profile import Profile
 from accounts.api.registration import Register, ResendVerification, VerifyEmail
@@ -47,6 +47,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/logout", Logout.as_view(), name="logout"),
     path("auth/logout-all", LogoutAll.as_view(), name="logout-all"),
     path("auth/reauthenticate", Reauthenticate.as_view(), name="reauthenticate"),
+    path("auth/mfa", SecondFactors.as_view(), name="mfa"),
+    path("auth/mfa/totp", AuthenticatorApp.as_view(), name="mfa-totp"),
+    path("auth/mfa/totp/confirm", ConfirmAuthenticatorApp.as_view(), name="mfa-totp-confirm"),
+    path("auth/mfa/recovery-codes", RecoveryCodes.as_view(), name="mfa-recovery-codes"),
     path("auth/mfa/verify", VerifySecondFactor.as_view(), name="mfa-verify"),
     path("auth/verify", Verify.as_view(), name="verify"),
     path("auth/sessions", Sessions.as_view(), name="sessions"),

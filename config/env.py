@@ -50,6 +50,11 @@ def is_given(name: str) -> bool:
     return bool((_raw(name) or "").strip())
 
 
+def is_set(name: str) -> bool:
+    """Return whether the operator gave the variable, or its file, any value: an empty one too."""
+    return _raw(name) is not None
+
+
 def boolean(name: str, default: bool, *, help: str) -> bool:
     """Return True or False; anything but a plain yes or no is refused."""
     raw = text(name, "true" if default else "false", help=help, kind="boolean").strip().lower()

@@ -56,6 +56,9 @@ class Caller:
     scopes: frozenset[str] = frozenset()
     """What that token was made for: operations declare which scope lets a token in."""
 
+    must_enroll: bool = False
+    """Whether the role demands two-factor sign-in and this session has not shown a second factor."""
+
     @classmethod
     def of(cls, user: Account) -> "Caller":
         """Return the caller that `user` is, outside an API session (admin, commands, tasks)."""

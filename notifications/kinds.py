@@ -74,6 +74,14 @@ KINDS: Final[dict[str, Kind]] = {
             required=frozenset({"old_role", "new_role"}),
         ),
         Kind("account.password_changed", "Your password was changed", ACCOUNT, is_security=True, optional=_ORIGIN),
+        Kind(
+            "account.mfa_changed",
+            "Your two-factor sign-in was changed",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"change"}),
+            optional=_ORIGIN,
+        ),
         Kind("account.token_reuse", "A session was ended for safety", ACCOUNT, is_security=True, optional=_ORIGIN),
         Kind("account.email_taken", "You already have an account", ACCOUNT, is_security=True, optional=_ORIGIN),
         Kind(

@@ -1,8 +1,10 @@
 """`/auth/login`, `/auth/refresh-token`, `/auth/logout…`, `/auth/reauthenticate`, `/auth/sessions`."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
+from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.api import cookies
@@ -20,7 +22,7 @@ from accounts.api.pairs import (
 )
 from accounts.api.shapes import SESSION_EXAMPLE, USER_EXAMPLE, SessionShape, session_shape
 from accounts.models import Session
-from accounts.services import refreshing, sessions
+from accounts.services import mfa_sign_in, refreshing, sessions
 from core.api.access import PUBLIC, SIGNED_IN
 from core.api.envelope import no_content, success
 from core.api.fields import SecretField
@@ -104,6 +106,7 @@ class RefreshToken(ApiView):
 
 class Logout(ApiView):
     access = {"POST": SIGNED_IN}
+    open_before_enrollment = True
 
     @operation("Sign out of this session", description="Its tokens stop at once, on every server.", status=204)
     def post(self, request: Request) -> HttpResponse:
@@ -113,6 +116,7 @@ class Logout(ApiView):
 
 class LogoutAll(ApiView):
     access = {"POST": SIGNED_IN}
+    open_before_enrollment = True
 
     @operation("Sign out of every session", description="All tokens of the account stop at once.", status=204)
     def post(self, request: Request) -> HttpResponse:
@@ -121,16 +125,28 @@ class LogoutAll(ApiView):
 
 
 class ReauthenticateInput(StrictSerializer):
-    password = PasswordField()
+    password = PasswordField(required=False)
+    code = SecretField(required=False, max_length=100, help_text="Of the authenticator app, or a recovery code.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a body with neither, or with both."""
+        if len(attrs) != 1:
+            message = serializers.ErrorDetail("Give a password, or a code.", code="required")
+            raise serializers.ValidationError({"password": [message]})
+        return attrs
 
 
 class Reauthenticate(ApiView):
     access = {"POST": SIGNED_IN}
+    open_before_enrollment = True
     rate_limit = "auth"
 
     @operation(
         "Confirm that it is oneself",
-        description="Answers an access token with a fresh sign-in time, as sensitive operations demand.",
+        description=(
+            "Answers an access token with a fresh sign-in time, as sensitive operations demand. An account with "
+            "two-factor sign-in gives a `code`, and its session has two factors from then on; others a `password`."
+        ),
         request=ReauthenticateInput,
         response=AccessShape,
         request_example={"password": "correct-horse-battery-staple"},
@@ -138,8 +154,10 @@ class Reauthenticate(ApiView):
         errors=(InvalidCredentials,),
     )
     def post(self, request: Request) -> HttpResponse:
-        renewed = sessions.reauthenticate(actor=self.caller, **parse(ReauthenticateInput, request))
-        return success(access_part(renewed))
+        body = parse(ReauthenticateInput, request)
+        by_code = "code" in body
+        renew = mfa_sign_in.reauthenticate_by_code if by_code else sessions.reauthenticate
+        return success(access_part(renew(actor=self.caller, **body)))
 
 
 class Sessions(ApiView):

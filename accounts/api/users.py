@@ -124,6 +124,7 @@ class Users(ApiView):
 class Me(ApiView):
     access = {"GET": SIGNED_IN}
     token_scopes = {"GET": ANY_TOKEN}
+    open_before_enrollment = True
 
     @operation(
         "Show oneself",

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from django.conf import settings
 from django.db import models
 from django.db.models.lookups import Exact
 
@@ -9,6 +10,11 @@ from core.models import TimestampedModel
 
 DEFAULT_ROLE: Final = "user"
 ADMIN_ROLE: Final = "admin"
+
+
+def demands_mfa(name: str, is_marked: bool) -> bool:
+    """Return whether a role demands two-factor sign-in: by its mark, or by the operator's MFA_REQUIRED_ROLES."""
+    return is_marked or name in settings.MFA_REQUIRED_ROLES
 
 
 class JsonType(models.Func):
@@ -46,6 +52,11 @@ class Role(TimestampedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def demands_mfa(self) -> bool:
+        """Return whether who has this role has to sign in with a second factor."""
+        return demands_mfa(self.name, self.require_mfa)
 
     @property
     def permission_set(self) -> frozenset[str]:

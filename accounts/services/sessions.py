@@ -28,6 +28,7 @@ from core.errors import (
     NotFound,
     ReauthenticationRequired,
     SessionRevoked,
+    ValidationFailed,
 )
 from core.events import publish
 from core.permissions import Caller
@@ -130,8 +131,13 @@ def access_token_for(session: Session, user: User) -> str:
 
 
 def reauthenticate(*, actor: Caller, password: str) -> SignIn:
-    """Hand out an access token with a fresh sign-in time to whoever knows the password of the session's user."""
+    """Hand out an access token with a fresh sign-in time to whoever knows the password of the session's user.
+
+    Of an account with two-factor sign-in a password alone does not: raises `ValidationFailed` that names `code`.
+    """
     user = confirm_password(actor=actor, password=password)
+    if user.mfa_enabled:
+        raise ValidationFailed.of("code", "required", "This account has two-factor sign-in: give a code.")
     return renew_sign_in(actor, user)
 
 

@@ -303,6 +303,11 @@ AUTHENTICATION_SNAPSHOT_SECONDS = 0.9
 EMAIL_VERIFICATION_REQUIRED = env.boolean(
     "EMAIL_VERIFICATION_REQUIRED", True, help="Whether an address must be confirmed before the first sign-in."
 )
+MFA_REQUIRED_ROLES = env.items(
+    "MFA_REQUIRED_ROLES",
+    (),
+    help="Roles that demand two-factor sign-in (besides those marked so); in production `admin,moderator`.",
+)
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "TOKEN_TYPE_CLAIM": "typ", "USER_ID_CLAIM": "sub"}
 
 # Files -----------------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ refuse_faults(globals())
 
 ENVIRONMENT_NAME = ENVIRONMENT_NAME or "Production"
 
+if not env.is_set("MFA_REQUIRED_ROLES"):
+    MFA_REQUIRED_ROLES = ["admin", "moderator"]
+
 # HTTPS everywhere; behind our own proxy the request is as secure as the proxy says it was.
 SECURE_SSL_REDIRECT = env.boolean(
     "SECURE_SSL_REDIRECT", True, help="Whether plain HTTP is sent to HTTPS; switch off where the proxy does it."

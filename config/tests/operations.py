@@ -64,6 +64,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/auth/reset-password": {"token": "nkp_unknown", "password": PASSWORD},
     "POST /api/v1/auth/login": {"email": "target@example.com", "password": PASSWORD},
     "POST /api/v1/auth/mfa/verify": {"mfa_token": "nkc_unknown", "method": "totp", "code": "000000"},
+    "POST /api/v1/auth/mfa/totp/confirm": {"code": "000000"},
     "POST /api/v1/auth/refresh-token": {"refresh_token": "nkr_unknown"},
     "POST /api/v1/auth/reauthenticate": {"password": PASSWORD},
     "POST /api/v1/auth/change-password": {"current_password": PASSWORD, "new_password": f"{PASSWORD}-2"},

@@ -58,6 +58,7 @@ class EventStream(ApiView):
             result = authenticator.authenticate(self.request)
             if result is not None:
                 caller: Caller = result[0]
+                self.refuse_unenrolled(caller)
                 return caller
         raise NotAuthenticated
 

@@ -32,6 +32,7 @@ from core.errors import (
     Conflict,
     IdempotencyKeyReused,
     InvalidToken,
+    MfaEnrollmentRequired,
     NotAuthenticated,
     NotFound,
     ParseFailed,
@@ -211,7 +212,7 @@ class OperationSchema(AutoSchema):
         yield from _ALWAYS
         yield from declared.errors
         if self.view.authentication_classes:
-            yield from _OF_TOKENS
+            yield from _OF_TOKENS if self.view.open_before_enrollment else (*_OF_TOKENS, MfaEnrollmentRequired)
         access = self._access()
         if access is not Access.PUBLIC:
             yield NotAuthenticated

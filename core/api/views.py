@@ -46,7 +46,7 @@ from core.api.throttling import (
     take_after_authentication,
     take_before_authentication,
 )
-from core.errors import NotAuthenticated, PermissionDenied, RateLimited
+from core.errors import MfaEnrollmentRequired, NotAuthenticated, PermissionDenied, RateLimited
 from core.permissions import Caller
 from core.ratelimit import Verdict
 
@@ -69,6 +69,9 @@ class ApiView(APIView):
 
     ignored_cookies: ClassVar[frozenset[str]] = frozenset()
     """Cookies that do not make a request another one, for `Idempotency-Key` of callers without a token."""
+
+    open_before_enrollment: ClassVar[bool] = False
+    """Whether it answers who has yet to set up the two-factor sign-in that their role demands."""
 
     produces: ClassVar[tuple[str, ...]] = ("application/json",)
     retirement: ClassVar[Retirement | None] = None
@@ -117,10 +120,16 @@ class ApiView(APIView):
         require(self._access_of(method), self.caller)
         if self.caller.token_id is not None and method != "OPTIONS":
             require_scope(self.token_scopes.get(method), self.caller)
+        self.refuse_unenrolled(self.caller)
         read_chunks(request._request)
         declared = operation_of(getattr(self, method.lower(), None))
         if declared is not None:
             _refuse_undeclared_input(declared, request)
+
+    def refuse_unenrolled(self, caller: Caller) -> None:
+        """Raise `MfaEnrollmentRequired` for a session without the second factor that its role demands."""
+        if caller.must_enroll and not self.open_before_enrollment:
+            raise MfaEnrollmentRequired
 
     def _scope(self, request: Request) -> str:
         if isinstance(self.rate_limit, str):
