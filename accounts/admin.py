@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -17,10 +19,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from accounts.avatars import SHOWN
 from accounts.models import Connection, Role, Session, SingleUseToken, User
 from accounts.models.users import NEVER_SET_UP
 from accounts.pages.api_tokens import ApiTokenAdmin
-from accounts.services import connections, invitations, roles, users
+from accounts.services import avatars, connections, invitations, roles, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
 from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin
@@ -103,10 +106,11 @@ class UserAdmin(AuditedModelAdmin):
     search_fields = ("email", "name")
     search_help_text = "Part of the address or the name"
     ordering = ("-created_at",)
-    actions = ("end_their_sessions", "invite_again", "disable", "enable", "confirm_address", "restore")
-    readonly_fields = ("state_label", "last_login_at", "created_at", "updated_at")
+    actions = ("end_their_sessions", "invite_again", "disable", "enable", "confirm_address", "remove_avatar", "restore")
+    readonly_fields = ("state_label", "avatar_picture", "last_login_at", "created_at", "updated_at")
     fieldsets = (
         (None, {"fields": (("email", "name"), ("role", "state_label"), ("is_active", "email_verified"))}),
+        ("Picture", {"fields": ("avatar_picture",)}),
         ("Times", {"fields": (("last_login_at", "created_at", "updated_at"),)}),
     )
 
@@ -142,6 +146,13 @@ class UserAdmin(AuditedModelAdmin):
         if user.last_login_at is None and not user.has_usable_password():
             return "invited" if user.is_invited else "invitation expired"
         return "ready" if user.email_verified else "unconfirmed"
+
+    @admin.display(description="avatar", empty_value="none")
+    def avatar_picture(self, user: User) -> SafeString | None:
+        if user.avatar is None:
+            return None
+        # Without the host, so that the page's own policy lets it in however the server is reached.
+        return format_html('<img src="/avatars/{}-{}.webp" width="96" height="96" alt="">', user.avatar, SHOWN)
 
     def create(self, actor: Caller, row: User, values: dict[str, Any]) -> User:
         return users.create_user(actor=actor, new=NewUser(**{**values, "role": values["role"].name}))
@@ -197,6 +208,16 @@ class UserAdmin(AuditedModelAdmin):
     @admin.action(description="Confirm their address", permissions=["change"])
     def confirm_address(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self._set(request, queryset, "email_verified", True, done="{} addresses confirmed.")
+
+    @admin.action(description="Remove avatar", permissions=["change"])
+    def remove_avatar(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        actor = _actor(request)
+        self.for_each(
+            request,
+            queryset.filter(avatar__isnull=False, deleted_at=None).order_by("pk"),
+            lambda user: avatars.remove_avatar(actor=actor, user_id=user.pk),
+            done="Avatars of {} users removed.",
+        )
 
     @admin.action(description="Restore", permissions=["delete"])
     def restore(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID
 
+from accounts.avatars import SIZES, stored_name, stored_names
 from accounts.models import (
     ApiToken,
     Connection,
@@ -54,8 +55,10 @@ _SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr
     ),
 )
 def export(user_id: UUID) -> Iterator[PersonalFile]:
-    """Yield the profile, the sessions, the devices, the mailed links and the connections; no password and no token."""
+    """Yield the profile, the picture, the sessions and the like; no password and no token."""
     yield PersonalFile("accounts/profile.json", rows_of(User.all_objects.filter(pk=user_id), *_PROFILE))
+    for key in _avatars(user_id):
+        yield PersonalFile("accounts/avatar.webp", stored=stored_name(key, SIZES[-1]))
     yield PersonalFile("accounts/sessions.json", rows_of(Session.objects.filter(user_id=user_id), *_SESSION))
     tokens = ApiToken.objects.filter(user_id=user_id)
     yield PersonalFile("accounts/api_tokens.json", rows_of(tokens, *_API_TOKEN))
@@ -102,6 +105,9 @@ def erase(erasure: Erasure) -> None:
     erasure.delete(KnownDevice.objects.filter(user_id=erasure.user_id))
     for second_step in (TotpDevice, RecoveryCode, MfaChallenge):
         erasure.delete(second_step._base_manager.filter(user_id=erasure.user_id))
+    for key in _avatars(erasure.user_id):
+        for name in stored_names(key):
+            erasure.forget_file(name)
     blank_user(erasure)
 
 
@@ -112,3 +118,8 @@ def _second_factors(user_id: UUID) -> Iterator[PersonalFile]:
     yield PersonalFile("accounts/recovery_codes.json", rows_of(codes, "id", "created_at", "used_at"))
     waiting = MfaChallenge.objects.filter(user_id=user_id)
     yield PersonalFile("accounts/second_steps.json", rows_of(waiting, "id", "created_at", "expires_at", "used_at"))
+
+
+def _avatars(user_id: UUID) -> list[str]:
+    """Return the key of the person's avatar, if they have one."""
+    return [key for key in User.all_objects.filter(pk=user_id).values_list("avatar", flat=True) if key]

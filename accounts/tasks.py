@@ -5,6 +5,7 @@ from typing import Any
 from accounts.services import (
     api_tokens,
     authenticator_apps,
+    avatars,
     mfa_challenges,
     passwords,
     refreshing,
@@ -33,6 +34,18 @@ def send_verification(*, email: str, **_: Any) -> None:
 def send_password_reset(*, email: str, **_: Any) -> None:
     """Mail a link to set a new password, if there is such an account."""
     passwords.send_password_reset(email=email)
+
+
+@task(queue="default")
+def remove_pictures(*, key: str, **_: Any) -> None:
+    """Delete the pictures of an avatar that was replaced or taken back."""
+    avatars.remove_pictures(key=key)
+
+
+@task(queue="maintenance")
+def sweep_avatars(**_: Any) -> None:
+    """Delete the pictures that an interrupted upload, or the end of an account, left behind."""
+    avatars.sweep_avatars()
 
 
 @task(queue="maintenance")

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from accounts.api.api_tokens import ApiTokens, OneApiToken
+from accounts.api.avatar import Avatar
 from accounts.api.export import ProfileExport
 from accounts.api.gateway import Verify
 from accounts.api.mfa import AuthenticatorApp, ConfirmAuthenticatorApp, RecoveryCodes, SecondFactors, VerifySecondFactor
@@ -78,4 +79,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("permissions", Permissions.as_view(), name="permissions"),
     path("profile", Profile.as_view(), name="profile"),
     path("profile/export", ProfileExport.as_view(), name="profile-export"),
+    path("profile/avatar", Avatar.as_view(), name="avatar"),
 ]

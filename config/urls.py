@@ -6,7 +6,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView, TemplateView
 
 from accounts.api.keys import jwks
-from accounts.pages import links
+from accounts.pages import avatars, links
 from core import health
 from core.api.fallback import unrouted
 from core.api.versioning import Versions
@@ -27,6 +27,7 @@ urlpatterns = [
     ),
     path(".well-known/jwks.json", jwks, name="jwks"),
     path("files/<str:token>", signed_file, name="signed-file"),
+    re_path(r"^avatars/(?P<key>[0-9a-f]+)-(?P<size>\d{1,4})\.webp$", avatars.avatar, name="avatar-picture"),
     # Where mailed links land
     path("verify-email", links.VerifyEmailPage.as_view(), name="verify-email-page"),
     path("reset-password", links.ResetPasswordPage.as_view(), name="reset-password-page"),

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from django.db.models import F, Func, IntegerField, JSONField, TextField, Value
+from django.db.models import F, Func, JSONField, TextField, Value
 from django.db.models.expressions import Combinable
 
+from accounts.avatars import avatar_url_in_sql
 from resources.access import Asker, Level, level_expression
 from resources.models import share_level
 from resources.query import words
@@ -69,7 +70,9 @@ FIELDS: Final[dict[str, Field]] = {
 """Every field in the order of the contract."""
 
 INCLUDES: Final[dict[str, Field]] = {
-    "owner": lambda asker: JsonObject(id=F("owner_id"), name=F("owner__name"), avatar=Value(None, IntegerField())),
+    "owner": lambda asker: JsonObject(
+        id=F("owner_id"), name=F("owner__name"), avatar=avatar_url_in_sql("owner__avatar")
+    ),
 }
 """What `include` puts in the place of a field (or beside the fields)."""
 

@@ -23,7 +23,7 @@ from core.errors import PreconditionFailed
 class ProfileInput(StrictSerializer):
     """The profile whole (PUT) or in part (PATCH)."""
 
-    ignored_fields = frozenset({"id", "email", "avatar", "created_at", "updated_at"})
+    ignored_fields = frozenset({"id", "email", "avatar", "avatar_sizes", "created_at", "updated_at"})
 
     name = NameField(max_length=255)
     bio = PlainTextField(max_length=2000, allow_blank=True, default="")

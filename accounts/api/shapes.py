@@ -5,6 +5,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from accounts.avatars import avatar_url, avatar_urls
 from accounts.models import Role, Session, User
 from core.permissions import ADMIN, PERMISSIONS
 
@@ -15,7 +16,7 @@ USER_EXAMPLE = {
     "role": "user",
     "is_active": True,
     "email_verified": True,
-    "avatar": None,
+    "avatar": "https://nook.example/avatars/5e0c1b9f4a7d3e2c8b6a1f0d9e8c7b6a5f4e3d2c-192.webp",
     "locale": "en",
     "time_zone": "Europe/Vienna",
     "mfa_enabled": False,
@@ -30,7 +31,12 @@ PROFILE_EXAMPLE = {
     "bio": "",
     "locale": "en",
     "time_zone": "Europe/Vienna",
-    "avatar": None,
+    "avatar": "https://nook.example/avatars/5e0c1b9f4a7d3e2c8b6a1f0d9e8c7b6a5f4e3d2c-192.webp",
+    "avatar_sizes": {
+        "64": "https://nook.example/avatars/5e0c1b9f4a7d3e2c8b6a1f0d9e8c7b6a5f4e3d2c-64.webp",
+        "192": "https://nook.example/avatars/5e0c1b9f4a7d3e2c8b6a1f0d9e8c7b6a5f4e3d2c-192.webp",
+        "512": "https://nook.example/avatars/5e0c1b9f4a7d3e2c8b6a1f0d9e8c7b6a5f4e3d2c-512.webp",
+    },
     "created_at": "2026-11-20T08:00:00.000000Z",
     "updated_at": "2026-11-21T09:30:00.000000Z",
 }
@@ -107,6 +113,9 @@ class ProfileShape(serializers.Serializer[Any]):
     locale = serializers.CharField()
     time_zone = serializers.CharField()
     avatar = serializers.CharField(allow_null=True)
+    avatar_sizes = serializers.DictField(
+        child=serializers.CharField(), allow_null=True, help_text="Addresses by the length of an edge in pixels."
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -139,7 +148,7 @@ class PermissionShape(serializers.Serializer[Any]):
 
 def public_user_shape(user: User) -> dict[str, Any]:
     """Return what anyone signed in may see of a user."""
-    return {"id": user.pk, "name": user.name, "avatar": None}
+    return {"id": user.pk, "name": user.name, "avatar": avatar_url(user.avatar)}
 
 
 def user_shape(user: User) -> dict[str, Any]:
@@ -151,7 +160,7 @@ def user_shape(user: User) -> dict[str, Any]:
         "role": user.role_name,
         "is_active": user.is_active,
         "email_verified": user.email_verified,
-        "avatar": None,
+        "avatar": avatar_url(user.avatar),
         "locale": user.locale,
         "time_zone": user.time_zone,
         "mfa_enabled": user.mfa_enabled,
@@ -175,7 +184,8 @@ def profile_shape(user: User) -> dict[str, Any]:
         "bio": user.bio,
         "locale": user.locale,
         "time_zone": user.time_zone,
-        "avatar": None,
+        "avatar": avatar_url(user.avatar),
+        "avatar_sizes": avatar_urls(user.avatar),
         "created_at": user.created_at,
         "updated_at": user.updated_at,
     }

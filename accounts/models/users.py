@@ -77,6 +77,7 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
     bio = models.CharField(max_length=2000, blank=True, default="", db_default="")
     locale = models.CharField(max_length=35, default="en", db_default="en")
     time_zone = models.CharField(max_length=64, default="UTC", db_default="UTC")
+    avatar = models.CharField(max_length=40, null=True, blank=True, editable=False)
     last_login = None
     last_login_at = models.DateTimeField(null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
@@ -103,6 +104,7 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
             ),
             models.Index(fields=["role"], name="idx_users_role_id"),
             models.Index(fields=["-created_at", "-id"], name="idx_users_created_at"),
+            models.Index(fields=["avatar"], name="idx_users_avatar", condition=models.Q(avatar__isnull=False)),
             models.Index(
                 fields=["password"],
                 opclasses=["varchar_pattern_ops"],

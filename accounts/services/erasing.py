@@ -23,6 +23,7 @@ def blank_user(erasure: Erasure) -> None:
         is_active=False,
         email_verified=False,
         bio="",
+        avatar=None,
         locale="en",
         time_zone="UTC",
         last_login_at=None,

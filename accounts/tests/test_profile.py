@@ -16,7 +16,11 @@ def test_it_shows_oneself(owner: User, client_of: ClientOf) -> None:
     answer = client_of(owner).get(PATH)
 
     data = answer.json()["data"]
-    assert list(data) == ["id", "email", "name", "bio", "locale", "time_zone", "avatar", "created_at", "updated_at"]
+    assert list(data) == [
+        *("id", "email", "name", "bio", "locale", "time_zone"),
+        *("avatar", "avatar_sizes", "created_at", "updated_at"),
+    ]
+    assert (data["avatar"], data["avatar_sizes"]) == (None, None)
     assert (data["email"], data["name"], data["bio"]) == (owner.email, owner.name, "")
     assert answer.headers["ETag"] == '"1"'
 

@@ -1,11 +1,13 @@
 """Every operation of the API, taken from the routes, and a stage on which each of them can be called."""
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from django.db import transaction
 
 from accounts.models import Role, User
@@ -94,6 +96,17 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+BOUNDARY = "the-boundary"
+PICTURE = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+UPLOADS: dict[str, bytes] = {
+    "POST /api/v1/profile/avatar": (
+        b'--the-boundary\r\nContent-Disposition: form-data; name="file"; filename="me.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n" + PICTURE + b"\r\n--the-boundary--\r\n"
+    ),
+}
+"""Bodies of operations that take a file."""
+
+
 class Stage:
     """A target user with a session, a role nobody has, and a private resource of the target with two versions."""
 
@@ -124,6 +137,12 @@ class Stage:
     def body(self, operation: Operation) -> dict[str, Any]:
         """Return a body that the operation takes."""
         return BODIES.get(str(operation), {})
+
+    def content(self, operation: Operation) -> tuple[bytes, str]:
+        """Return such a body as it is sent, and its type."""
+        if str(operation) in UPLOADS:
+            return UPLOADS[str(operation)], f"multipart/form-data; boundary={BOUNDARY}"
+        return orjson.dumps(self.body(operation)), "application/json"
 
     def client(self, user: User) -> ApiClient:
         """Return a client in a new session of the user that gets a 500 as an answer, not as an exception."""

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from config.tests.operations import Operation, Stage, areas, undone
+from config.tests.operations import BOUNDARY, Operation, Stage, areas, undone
 from config.tests.test_hostile_inputs import is_sound
 from core.api.documentation import as_json
 
@@ -77,7 +77,8 @@ def document() -> Any:
 @pytest.mark.parametrize("area", ALL)
 def test_a_sound_request_is_answered_as_the_document_says(ask: Any, stage: Stage, area: str) -> None:
     for operation in ALL[area]:
-        response = ask(operation, _as_json(stage.body(operation)))
+        body, content_type = stage.content(operation)
+        response = ask(operation, body, content_type=content_type)
 
         assert departures(operation, response) == [], str(operation)
 
@@ -93,12 +94,12 @@ def _fuzz_from_document(ask: Any, stage: Stage, operation: Operation, cases: st.
     @given(case=cases, is_aimed=st.booleans())
     def answered(case: Any, is_aimed: bool) -> None:
         path = stage.path(operation) if is_aimed else case.formatted_path
-        body = case.body if isinstance(case.body, bytes) else _as_json(case.body)
+        body, content_type = _encoded(case.body, stage.content(operation)[1])
         headers = {name: str(value) for name, value in (case.headers or {}).items() if name != "Authorization"}
         extra: dict[str, Any] = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
         query = case.query if isinstance(case.query, dict) else {}
 
-        response = ask(operation, body, path=path, query_params=query, **extra)
+        response = ask(operation, body, content_type=content_type, path=path, query_params=query, **extra)
 
         assert is_sound(response), (str(operation), response.content)
         assert departures(operation, response) == [], str(operation)
@@ -146,7 +147,8 @@ def test_any_parameter_and_any_header_is_answered(ask: Any, stage: Stage, area: 
     def answered(operation: Operation, query: dict[str, str], headers: dict[str, str]) -> None:
         extra: dict[str, Any] = {f"HTTP_{name}": value for name, value in headers.items()}
 
-        response = ask(operation, _as_json(stage.body(operation)), query_params=query, **extra)
+        body, content_type = stage.content(operation)
+        response = ask(operation, body, content_type=content_type, query_params=query, **extra)
 
         assert is_sound(response), (str(operation), response.content)
 
@@ -171,6 +173,19 @@ def _validator(operation: Operation, status: str) -> Any:
         return None
     schema = described.get("content", {}).get("application/json", {}).get("schema", {})
     return jsonschema_rs.Draft202012Validator({**document, **schema})
+
+
+def _encoded(body: Any, content_type: str) -> tuple[bytes, str]:
+    """Return a made-up body as the operation takes it: JSON, or parts of which each is a file."""
+    if isinstance(body, bytes):
+        return body, content_type
+    if "multipart" in content_type and isinstance(body, dict):
+        parts = [
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="a"\r\n\r\n{value}\r\n'
+            for name, value in body.items()
+        ]
+        return f"{''.join(parts)}--{BOUNDARY}--\r\n".encode("utf-8", "surrogatepass"), content_type
+    return _as_json(body), content_type
 
 
 def _as_json(value: Any) -> bytes:

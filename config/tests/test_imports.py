@@ -16,6 +16,7 @@ OUTSIDE_WORLDS: dict[str, tuple[str, ...]] = {
     "http.client": ("core.http_client",),  # for the exceptions that urllib3 lets through
     "requests": (),
     "httpx": (),
+    "PIL": ("core.image_child",),
     "smtplib": ("notifications.channels.email",),
     "django.core.mail": ("notifications.channels.email",),
 }

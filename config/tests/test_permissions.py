@@ -7,7 +7,6 @@ stranger is a user who has nothing to do with them.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 import pytest
 
 from accounts.models import Session, User
@@ -83,6 +82,8 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/v1/profile": (401, 200, 200, 200, 200),
     "PUT /api/v1/profile": (401, 200, 200, 200, 200),
     "PATCH /api/v1/profile": (401, 200, 200, 200, 200),
+    "POST /api/v1/profile/avatar": (401, 200, 200, 200, 200),
+    "DELETE /api/v1/profile/avatar": (401, 204, 204, 204, 204),
     "POST /api/v1/profile/export": (401, 202, 202, 202, 202),
     # Jobs
     "GET /api/v1/jobs": (401, 200, 200, 200, 200),
@@ -119,6 +120,8 @@ NOT_FOR_TOKENS = frozenset(
     {
         "PUT /api/v1/profile",
         "PATCH /api/v1/profile",
+        "POST /api/v1/profile/avatar",
+        "DELETE /api/v1/profile/avatar",
         "POST /api/v1/profile/export",
         # A job's result may hold more than the token's scopes.
         "GET /api/v1/jobs",
@@ -135,8 +138,7 @@ def stage(settings: Any) -> Stage:
 
 
 def call(client: ApiClient, stage: Stage, operation: Operation) -> Any:
-    body = orjson.dumps(stage.body(operation))
-    return client.generic(operation.method, stage.path(operation), body, "application/json")
+    return client.generic(operation.method, stage.path(operation), *stage.content(operation))
 
 
 def state() -> list[Any]:

@@ -67,7 +67,7 @@ class UnsupportedMediaType(ApplicationError):
 
     status = 415
     code = "UNSUPPORTED_MEDIA_TYPE"
-    message = "Send the body as application/json, in UTF-8."
+    message = "Send the body as application/json in UTF-8, and a file as multipart/form-data."
 
 
 class BadRequestLine(ApplicationError):

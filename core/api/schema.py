@@ -160,7 +160,8 @@ class OperationSchema(AutoSchema):
         content: dict[str, Any] = {"schema": component.ref}
         if declared.request_example is not None:
             content["examples"] = {"Example": {"value": declared.request_example}}
-        return {"required": not is_partial, "content": {CONTENT_TYPE: content}}
+        media_type = self.view.parser_classes[0].media_type
+        return {"required": not is_partial, "content": {media_type: content}}
 
     def _success(self, declared: Operation) -> dict[str, Any]:
         headers: dict[str, Any] = dict(RATE_LIMIT_HEADERS)

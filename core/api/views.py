@@ -30,7 +30,7 @@ from rest_framework.views import APIView
 
 from core.api import replay
 from core.api.access import Access, TokenScope, caller_of, require, require_scope
-from core.api.chunks import read_chunks
+from core.api.chunks import read_body
 from core.api.concurrency import CACHE_CONTROL
 from core.api.database_errors import is_retryable
 from core.api.envelope import no_content
@@ -90,6 +90,11 @@ class ApiView(APIView):
         methods = [name.upper() for name in self.http_method_names if hasattr(self, name)]
         return [*methods, "HEAD"] if "GET" in methods and "HEAD" not in methods else methods
 
+    @property
+    def body_limit(self) -> int | None:
+        """Return how many bytes a body may have, where it is not `DATA_UPLOAD_MAX_MEMORY_SIZE`."""
+        return None
+
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         wrapped = Request(
             request,
@@ -121,7 +126,7 @@ class ApiView(APIView):
         if self.caller.token_id is not None and method != "OPTIONS":
             require_scope(self.token_scopes.get(method), self.caller)
         self.refuse_unenrolled(self.caller)
-        read_chunks(request._request)
+        read_body(request._request, self.body_limit)
         declared = operation_of(getattr(self, method.lower(), None))
         if declared is not None:
             _refuse_undeclared_input(declared, request)

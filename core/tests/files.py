@@ -1,12 +1,23 @@
 """The pytest plugin of stored files: a folder of the test's own, or a bucket of a real S3 server."""
 
-from collections.abc import Iterator
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import boto3
 import pytest
+from django.conf import settings as django_settings
 from moto.server import ThreadedMotoServer
 from pytest_django import Settings
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _files_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what tests store by the way out of the folder that the settings name."""
+    django_settings.STORAGES["default"]["OPTIONS"]["location"] = tmp_path_factory.mktemp("files")
 
 
 @pytest.fixture
@@ -53,3 +64,23 @@ def s3_files(settings: Settings, s3_server: str) -> None:
 def stored_files(request: pytest.FixtureRequest) -> None:
     """Run the test on this machine's folder, and again on S3."""
     request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def no_storage(settings: Settings) -> None:
+    """Files would go to an S3 server that does not answer."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    use_s3(settings, f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture
+def set_age(local_files: Path) -> Callable[[timedelta], None]:
+    """`set_age(timedelta(days=2))`: make every stored file look as old."""
+
+    def set_age(age: timedelta) -> None:
+        then = time.time() - age.total_seconds()
+        for file in local_files.rglob("*"):
+            os.utime(file, (then, then))
+
+    return set_age

@@ -1,0 +1,187 @@
+"""Uploads: `multipart/form-data`, read as strictly as JSON is.
+
+    class AvatarInput(StrictSerializer):
+        file = UploadField(max_bytes=5 * MEBIBYTE)
+
+    class Avatar(UploadView):
+        access = {"POST": SIGNED_IN}
+        file_limit = 5 * MEBIBYTE
+
+        @operation("Upload a picture", request=AvatarInput, ...)
+        def post(self, request): ...   # parse(AvatarInput, request)["file"] is an Upload
+
+Parts are as RFC 7578 has them, each name once; a part with a file name is an `Upload`, one without is text. A transfer
+encoding (base64, which Django would undo piece by piece), a preamble and endless headers are refused. The whole body is
+held in memory, so `file_limit` is meant for files of a few mebibytes.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any, ClassVar, Final
+
+from django.http import HttpRequest
+from django.utils.http import parse_header_parameters
+from rest_framework import serializers
+from rest_framework.parsers import BaseParser
+
+from core.api.fields import holds_hidden_characters
+from core.api.views import ApiView
+from core.errors import ParseFailed, PayloadTooLarge, ValidationFailed
+
+MEBIBYTE: Final = 1024 * 1024
+
+_ALLOWANCE: Final = 64 * 1024
+"""What a body may hold besides its file: boundaries, headers, fields."""
+
+_MOST_PARTS: Final = 20
+_LONGEST_HEAD: Final = 4096
+_LONGEST_NAME: Final = 255
+_END: Final = b"\r\n"
+_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046, 5.1.1
+_PLAIN_ENCODINGS: Final = frozenset({"", "7bit", "8bit", "binary"})
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it was sent; name and type are what the client says, and say nothing of the content."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+class UploadField(serializers.FileField):
+    """A part that is a file; a larger one than `max_bytes` is a 413."""
+
+    def __init__(self, *, max_bytes: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_bytes = max_bytes
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Upload):
+            self.fail("invalid")
+        if not data.content:
+            self.fail("empty")
+        if len(data.content) > self.max_bytes:
+            raise PayloadTooLarge
+        return data
+
+
+class MultipartParser(BaseParser):
+    """DRF's door to `parse_multipart`."""
+
+    media_type = "multipart/form-data"
+
+    def parse(
+        self,
+        stream: IO[Any] | HttpRequest,
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        raw = stream.body if isinstance(stream, HttpRequest) else stream.read()
+        return parse_multipart(raw, _boundary(media_type or ""))
+
+
+class UploadView(ApiView):
+    """A view whose POST takes a file of at most `file_limit` bytes."""
+
+    parser_classes = [MultipartParser]
+    rate_limit = {"POST": "upload"}
+    file_limit: ClassVar[int]
+
+    @property
+    def body_limit(self) -> int:
+        return self.file_limit + _ALLOWANCE
+
+
+def parse_multipart(raw: bytes, boundary: str) -> dict[str, str | Upload]:
+    """Return the parts by their names, or raise `ParseFailed`, or `ValidationFailed` for a file's name."""
+    parts: dict[str, str | Upload] = {}
+    for number, (head, content) in enumerate(_parts(raw, b"--" + boundary.encode())):
+        name, value = _part(_headers(head), content)
+        if name in parts or number == _MOST_PARTS:
+            raise ParseFailed("The body gives a part twice, or too many parts.")
+        parts[name] = value
+    return parts
+
+
+def _boundary(media_type: str) -> str:
+    try:
+        boundary = parse_header_parameters(media_type)[1].get("boundary", "")
+    except ValueError:
+        boundary = ""
+    if not _BOUNDARY.fullmatch(boundary):
+        raise ParseFailed("The Content-Type names no boundary.")
+    return boundary
+
+
+def _parts(raw: bytes, delimiter: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield head and content of each part; the body is the parts and nothing else."""
+    if not raw.startswith(delimiter + _END):
+        raise _malformed()
+    position = len(delimiter + _END)
+    while True:
+        head_end = raw.find(_END + _END, position, position + _LONGEST_HEAD)
+        content_end = raw.find(_END + delimiter, head_end + len(_END))
+        if head_end < 0 or content_end < 0:
+            raise _malformed()
+        yield raw[position:head_end], raw[head_end + len(_END + _END) : content_end]
+        position = content_end + len(_END + delimiter)
+        if raw[position : position + 2] == b"--":
+            break
+        if raw[position : position + 2] != _END:
+            raise _malformed()
+        position += len(_END)
+    if raw[position + 2 :] not in {b"", _END}:
+        raise _malformed()
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    try:
+        lines = [line.partition(":") for line in head.decode().split("\r\n")]
+    except UnicodeDecodeError:
+        raise _malformed() from None
+    headers = {name.lower(): value.strip() for name, _, value in lines}
+    if len(headers) != len(lines) or any(not colon or name != name.strip() for name, colon, _ in lines):
+        raise _malformed()
+    return headers
+
+
+def _part(headers: Mapping[str, str], content: bytes) -> tuple[str, str | Upload]:
+    if headers.get("content-transfer-encoding", "").lower() not in _PLAIN_ENCODINGS:
+        raise ParseFailed("Send parts as they are, without a Content-Transfer-Encoding.")
+    try:
+        disposition, parameters = parse_header_parameters(headers.get("content-disposition", ""))
+    except ValueError:
+        raise _malformed() from None
+    name = parameters.get("name", "")
+    if disposition != "form-data" or not name:
+        raise _malformed()
+    if "filename" not in parameters:
+        return name, _text(content)
+    file_name = _safe_name(parameters["filename"], part=name)
+    return name, Upload(file_name, headers.get("content-type", ""), content)
+
+
+def _safe_name(name: str, *, part: str) -> str:
+    """Return the file's name if it is no path and shows as what it is."""
+    is_path = "/" in name or "\\" in name or name.strip(". ") == ""
+    if is_path or len(name) > _LONGEST_NAME or holds_hidden_characters(name):
+        message = "Give the file a name without path, control and invisible characters."
+        raise ValidationFailed.of(part[:_LONGEST_NAME], "unsafe_name", message)
+    return name
+
+
+def _text(content: bytes) -> str:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise _malformed() from None
+    if "\0" in text:
+        raise ParseFailed("The body holds a NUL character.")
+    return text
+
+
+def _malformed() -> ParseFailed:
+    return ParseFailed("The body is not multipart/form-data as RFC 7578 has it.")
