@@ -4,25 +4,22 @@ The columns are the status that each person gets. Target is the user whom the pa
 stranger is a user who has nothing to do with them.
 """
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from accounts.models import Session, User
-from accounts.tests.factories import PASSWORD, access_token_of, create_api_token_of, create_session, create_user
-from accounts.tokens import AccessToken
+from accounts.models import User
+from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user
 from config.tests.cast import ApiClient
 from config.tests.operations import PARAMETER, Operation, Stage, operations, undone
+from config.tests.personas import WITHOUT_ACCESS, api_token_of, state
 from core.api.access import ANY_TOKEN, Access
 from core.api.routes import api_routes
-from core.models import Event, Job, OutboxRow
-from core.permissions import PERMISSIONS
-from notifications.models import Message
-from resources.models import Resource
+from core.permissions import ADMIN, PERMISSIONS
 
 pytestmark = pytest.mark.django_db
 
+PLACE = r"{\1}"
 PEOPLE = ("anonymous", "target", "stranger", "moderator", "admin")
 
 MATRIX: dict[str, tuple[int, int, int, int, int]] = {
@@ -141,19 +138,22 @@ def call(client: ApiClient, stage: Stage, operation: Operation) -> Any:
     return client.generic(operation.method, stage.path(operation), *stage.content(operation))
 
 
-def state() -> list[Any]:
-    """Return all that a request may change or set off."""
-    return [
-        list(User.objects.order_by("pk").values()),
-        list(Session.objects.order_by("pk").values("pk", "revoked_at")),
-        list(Resource.all_objects.order_by("pk").values()),
-        list(Job.objects.order_by("pk").values()),
-        *(model.objects.count() for model in (Event, OutboxRow, Message)),
-    ]
-
-
 def test_every_operation_has_a_row() -> None:
     assert {str(operation) for operation in operations()} == MATRIX.keys()
+
+
+def answers(stage: Stage, operation: Operation, tokens: dict[str, str | None]) -> dict[str, tuple[int, str]]:
+    """Return status and code that each holder of a token gets; a refusal has changed nothing and sent nothing."""
+    found = {}
+    before = state()
+    for name, token in tokens.items():
+        client = ApiClient(token, raise_request_exception=False)
+        with undone():
+            response = call(client, stage, operation)
+            code = response.json()["error"]["code"] if response.status_code >= 400 else ""
+            found[name] = (response.status_code, code)
+            assert response.status_code < 400 or state() == before, name
+    return found
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
@@ -161,59 +161,53 @@ def test_each_person_gets_what_the_table_says(
     stage: Stage, stranger: User, moderator: User, admin: User, operation: Operation
 ) -> None:
     people: list[User | None] = [None, stage.target, stranger, moderator, admin]
-    statuses = []
+    tokens = {
+        name: None if user is None else access_token_of(create_session(user))
+        for name, user in zip(PEOPLE, people, strict=True)
+    }
 
-    for person in people:
-        client = ApiClient() if person is None else stage.client(person)
-        before = state()
-        with undone():
-            response = call(client, stage, operation)
-            statuses.append(response.status_code)
-            # A refusal leaves everything as it was, and sets nothing off.
-            assert response.status_code < 400 or state() == before
+    found = answers(stage, operation, tokens)
 
-    assert dict(zip(PEOPLE, statuses, strict=True)) == dict(zip(PEOPLE, MATRIX[str(operation)], strict=True))
+    statuses = {name: status for name, (status, _) in found.items()}
+    assert statuses == dict(zip(PEOPLE, MATRIX[str(operation)], strict=True))
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
-def test_whoever_s_session_is_over_gets_nothing(stage: Stage, operation: Operation) -> None:
-    refusals = {}
+def test_whoever_s_credentials_serve_no_longer_gets_nothing(stage: Stage, operation: Operation) -> None:
+    found = answers(stage, operation, {name: token() for name, (_, token) in WITHOUT_ACCESS.items()})
 
-    for name, token in dead_tokens().items():
-        before = state()
-        with undone():
-            response = call(ApiClient(token), stage, operation)
-            refusals[name] = response.status_code
-            assert response.status_code < 400 or state() == before
-
-    anonymous = MATRIX[str(operation)][0]
-    expected = anonymous if str(operation) in BLIND_TO_TOKENS else 401
-    assert refusals == dict.fromkeys(refusals, expected)
+    if str(operation) in BLIND_TO_TOKENS:
+        assert {status for status, _ in found.values()} == {MATRIX[str(operation)][0]}
+    else:
+        assert found == {name: (401, code) for name, (code, _) in WITHOUT_ACCESS.items()}
 
 
-def dead_tokens() -> dict[str, str]:
-    """Return access tokens that serve no longer, by the reason."""
-    return {
-        "disabled": access_token_of(create_session(create_user("admin", is_active=False))),
-        "deleted": access_token_of(create_session(create_user("admin", deleted_at=datetime.now(UTC)))),
-        "revoked": access_token_of(_revoked_session()),
-        "expired": _expired_token(),
-        "forged": access_token_of(create_session(create_user("admin")))[:-8] + "AAAAAAAA",
+@pytest.mark.parametrize("operation", operations(), ids=str)
+def test_a_personal_access_token_opens_what_its_scopes_name(stage: Stage, admin: User, operation: Operation) -> None:
+    own_things = ["read:resource", "write:resource", "delete:resource"]
+    holders = {
+        "read-only": (4, api_token_of(admin, *(name for name in PERMISSIONS if name.startswith("read:")))),
+        "everything": (4, api_token_of(admin, ADMIN)),
+        "own things": (1, api_token_of(stage.target, *own_things)),
     }
 
+    found = answers(stage, operation, {name: token for name, (_, token) in holders.items()})
 
-def _revoked_session() -> Session:
-    session = create_session(create_user("admin"))
-    session.revoked_at = datetime.now(UTC)
-    session.save(update_fields=["revoked_at"])
-    return session
+    name, scope = str(operation), scope_of(operation)
+    let_in = {
+        "read-only": operation.method == "GET" and scope is not None,
+        "everything": scope is not None,
+        "own things": scope in {ANY_TOKEN, *own_things},
+    }
+    for holder, (column, _) in holders.items():
+        blind = MATRIX[name][0] if name in BLIND_TO_TOKENS else 403
+        assert found[holder][0] == (MATRIX[name][column] if let_in[holder] else blind), holder
 
 
-def _expired_token() -> str:
-    session = create_session(create_user("admin"))
-    token = AccessToken.of(session, session.user, authenticated_at=session.authenticated_at)
-    token.set_exp(lifetime=-timedelta(seconds=1))
-    return str(token)
+def scope_of(operation: Operation) -> object:
+    """Return what the operation declares; None where it is not for tokens."""
+    name = str(operation)
+    return None if name in NOT_FOR_TOKENS or "/api/v1/auth/" in name else declared_scopes()[name]
 
 
 def test_operations_that_are_open_to_anyone_are_these() -> None:
@@ -241,46 +235,40 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
     )
 
 
-def test_every_operation_says_which_scope_lets_a_token_in_or_is_not_for_tokens() -> None:
-    undeclared, misnamed = set(), set()
-    for route in api_routes():
-        path = PARAMETER.sub(r"{\1}", route.path)
-        for method in route.methods if hasattr(route.view, "access") else ():
-            scope = getattr(route.view, "token_scopes", {}).get(method)
-            if scope is None:
-                undeclared.add(f"{method} {path}")
-            elif scope is not ANY_TOKEN and scope not in PERMISSIONS:
-                misnamed.add(scope)
+def declared_scopes() -> dict[str, object]:
+    return {
+        f"{method} {PARAMETER.sub(PLACE, route.path)}": getattr(route.view, "token_scopes", {}).get(method)
+        for route in api_routes()
+        if hasattr(route.view, "access")
+        for method in route.methods
+    }
 
-    assert misnamed == set()
+
+def test_every_operation_says_which_scope_lets_a_token_in_or_is_not_for_tokens() -> None:
+    undeclared = {name for name, scope in declared_scopes().items() if scope is None}
+
     assert undeclared == NOT_FOR_TOKENS | {name for name in MATRIX if "/api/v1/auth/" in name}
 
 
-@pytest.mark.parametrize("operation", operations(), ids=str)
-def test_a_read_only_token_reads_what_its_owner_reads_and_writes_nothing(
-    stage: Stage, admin: User, operation: Operation
-) -> None:
-    scopes = [name for name in PERMISSIONS if name.startswith("read:")]
-    client = ApiClient(create_api_token_of(admin, *scopes)[1], raise_request_exception=False)
-    before = state()
+def test_a_scope_is_a_permission_and_names_what_the_method_does() -> None:
+    verbs = {"GET": ("read:",), "DELETE": ("delete:", ADMIN), "": ("write:", "delete:", "send:", ADMIN)}
 
-    with undone():
-        response = call(client, stage, operation)
-        assert response.status_code < 400 or state() == before
+    wrong = {
+        name: scope
+        for name, scope in declared_scopes().items()
+        if isinstance(scope, str)
+        and not (scope in PERMISSIONS and scope.startswith(verbs.get(name.partition(" ")[0], verbs[""])))
+    }
 
-    name = str(operation)
-    if name in BLIND_TO_TOKENS:
-        assert response.status_code == MATRIX[name][0]
-    elif operation.method != "GET" or name in NOT_FOR_TOKENS or "/api/v1/auth/" in name:
-        assert response.status_code == 403
-    else:
-        assert response.status_code == MATRIX[name][4]
+    assert wrong == {}
 
 
 def test_who_has_not_confirmed_their_address_gets_no_token(anonymous: ApiClient, db: None) -> None:
     create_user(email="new@example.com", email_verified=False)
+    before = state()
 
     response = anonymous.post("/api/v1/auth/login", {"email": "new@example.com", "password": PASSWORD})
 
     assert response.status_code == 403
     assert response.json()["error"]["code"] == "EMAIL_NOT_VERIFIED"
+    assert state() == before
