@@ -9,16 +9,18 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminEmailInputWidget,
     UnfoldAdminTextInputWidget,
 )
 
+from accounts import admin_access  # noqa: F401  # more pages
 from accounts.avatars import SHOWN
 from accounts.models import Connection, Role, Session, SingleUseToken, User
 from accounts.models.users import NEVER_SET_UP
@@ -27,7 +29,7 @@ from accounts.services import avatars, connections, invitations, roles, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
 from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin
-from core.permissions import PERMISSIONS, Caller
+from core.permissions import ADMIN, PERMISSIONS, Caller
 
 __all__ = ["ApiTokenAdmin", "RoleAdmin", "SessionAdmin", "UserAdmin"]
 
@@ -108,6 +110,7 @@ class UserAdmin(AuditedModelAdmin):
     ordering = ("-created_at",)
     actions = ("end_their_sessions", "invite_again", "disable", "enable", "confirm_address", "remove_avatar", "restore")
     readonly_fields = ("state_label", "avatar_picture", "last_login_at", "created_at", "updated_at")
+    actions_detail = ("act_as",)
     fieldsets = (
         (None, {"fields": (("email", "name"), ("role", "state_label"), ("is_active", "email_verified"))}),
         ("Picture", {"fields": ("avatar_picture",)}),
@@ -176,6 +179,13 @@ class UserAdmin(AuditedModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return (obj is None or obj.deleted_at is None) and super().has_change_permission(request, obj)
+
+    def has_act_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return _actor(request).holds(ADMIN)
+
+    @action(description="Act as this user", url_path="act-as", permissions=["act"], icon="support_agent")
+    def act_as(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:act_as", args=[object_id]))
 
     @admin.action(description="End their sessions", permissions=["change"])
     def end_their_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

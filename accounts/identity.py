@@ -27,10 +27,19 @@ _LIMIT: Final = 20_000
 # to the primary, whatever a router says: a replica that lags would let a revoked session live on.
 _LIVE_CALLER: Final = """
     SELECT users.id, users.email, users.name, roles.name, roles.permissions,
-           roles.require_mfa, users.mfa_enabled AND sessions.amr ? 'mfa'
+           roles.require_mfa, users.mfa_enabled AND sessions.amr ? 'mfa', sessions.impersonated_by_id
     FROM sessions JOIN users ON users.id = sessions.user_id JOIN roles ON roles.id = users.role_id
     WHERE sessions.id = %s AND sessions.revoked_at IS NULL AND sessions.expires_at > statement_timestamp()
       AND users.is_active AND users.deleted_at IS NULL
+      AND (sessions.impersonated_by_id IS NULL OR EXISTS (
+        SELECT FROM impersonations JOIN sessions own ON own.id = impersonations.administrator_session_id
+        JOIN users administrators ON administrators.id = impersonations.administrator_id
+        JOIN roles theirs ON theirs.id = administrators.role_id
+        WHERE impersonations.session_id = sessions.id AND impersonations.ended_at IS NULL
+          AND impersonations.until > statement_timestamp()
+          AND own.revoked_at IS NULL AND own.expires_at > statement_timestamp()
+          AND administrators.is_active AND administrators.deleted_at IS NULL
+          AND theirs.permissions @> '["admin"]' AND NOT roles.permissions @> '["admin"]'))
 """
 
 Value = TypeVar("Value")
@@ -153,7 +162,10 @@ def _read(session_id: UUID) -> Snapshot:
 
 
 def _caller(row: tuple[Any, ...], session_id: UUID) -> Caller:
-    user_id, email, name, role, permissions, require_mfa, has_mfa = row
-    must_enroll = not has_mfa and demands_mfa(role, require_mfa)
+    user_id, email, name, role, permissions, require_mfa, has_mfa, impersonated_by = row
+    # An administrator in the user's place has shown their own second factor.
+    must_enroll = impersonated_by is None and not has_mfa and demands_mfa(role, require_mfa)
     held = frozenset(json.loads(permissions))
-    return Caller(user_id, email, name, role, held, session_id, must_enroll=must_enroll)
+    return Caller(
+        user_id, email, name, role, held, session_id, must_enroll=must_enroll, impersonated_by=impersonated_by
+    )

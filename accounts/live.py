@@ -11,6 +11,7 @@ from core.permissions import Caller
 @reader("user")
 @reader("session")
 @reader("api_token")
+@reader("impersonation")
 def own_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
     """Yield what happened to the caller's own account and sessions."""
     return (event.id for event in events if event.subject_id == str(caller.id) or caller.id in event.audience)

@@ -7,6 +7,7 @@ from accounts.avatars import SIZES, stored_name, stored_names
 from accounts.models import (
     ApiToken,
     Connection,
+    Impersonation,
     KnownDevice,
     MfaChallenge,
     RecoveryCode,
@@ -52,6 +53,7 @@ _SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr
         "recovery_codes",
         "mfa_challenges",
         "connections",
+        "impersonations",
     ),
 )
 def export(user_id: UUID) -> Iterator[PersonalFile]:
@@ -69,6 +71,8 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     yield from _second_factors(user_id)
     connections = Connection.objects.filter(user_id=user_id)
     yield PersonalFile("accounts/connections.json", rows_of(connections, *_CONNECTION))
+    stays = Impersonation.objects.filter(user_id=user_id)
+    yield PersonalFile("accounts/support.json", rows_of(stays, "reason", "created_at", "until", "ended_at"))
 
 
 @erases_personal_data(
@@ -86,6 +90,7 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         "mfa_challenges",
         "connections",
         "social_flows",
+        "impersonations",
     ),
 )
 def erase(erasure: Erasure) -> None:
@@ -98,6 +103,9 @@ def erase(erasure: Erasure) -> None:
     for address in sorted(erasure.addresses):
         erasure.count("sign_in_throttles", forget_failures(address))
     erasure.delete(links)
+    erasure.delete(Impersonation.objects.filter(user_id=erasure.user_id))
+    # The name of an administrator, where somebody read who was in their place.
+    erasure.blank(Session.objects.filter(impersonated_by_id=erasure.user_id), device="Support")
     erasure.delete(Session.objects.filter(user_id=erasure.user_id))
     erasure.delete(ApiToken.objects.filter(user_id=erasure.user_id))
     erasure.delete(connections)

@@ -6,6 +6,7 @@ from accounts.services import (
     api_tokens,
     authenticator_apps,
     avatars,
+    impersonation_ends,
     mfa_challenges,
     passwords,
     refreshing,
@@ -60,3 +61,5 @@ def purge(**_: Any) -> None:
     mfa_challenges.purge_challenges()
     throttle.purge_throttles()
     social.purge_flows()
+    impersonation_ends.end_overdue_impersonations()
+    impersonation_ends.purge_impersonations()

@@ -1,6 +1,6 @@
 """Tokens: the signed access token (SimpleJWT's classes, ES256) and the opaque ones, of which we keep digests only."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import jwt
@@ -76,6 +76,10 @@ class AccessToken(Token):
         token["email"] = user.email
         token["role"] = user.role_name
         token["amr"] = session.amr
+        if session.impersonated_by_id is not None:
+            # RFC 8693 §4.1: who it is that acts as the subject. Such a session is as long as its one token.
+            token["act"] = {"sub": str(session.impersonated_by_id)}
+            token.set_exp(lifetime=session.expires_at - datetime.now(UTC))
         token["auth_time"] = int(authenticated_at.timestamp())
         return token
 

@@ -1,6 +1,7 @@
 """The admin as a whole: who gets in, what stands in the sidebar, which environment this is."""
 
 from typing import Any, Final
+from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
@@ -9,10 +10,10 @@ from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from unfold.sites import UnfoldAdminSite
 
-from accounts.pages import staff
+from accounts.pages import acting, staff
 from config.dashboard import add_numbers
 
 _GROUPS: Final = (
@@ -23,6 +24,7 @@ _GROUPS: Final = (
             ("accounts.Role", "shield_person"),
             ("accounts.Session", "devices"),
             ("accounts.ApiToken", "key"),
+            ("accounts.Impersonation", "support_agent"),
         ),
     ),
     ("Content", (("resources.Resource", "inventory_2"), ("resources.ResourceType", "category"))),
@@ -64,6 +66,22 @@ class NookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no typ
             known = bool(super().has_permission(request)) and staff.session_lives(request)
             request._may_enter_admin = known  # type: ignore[attr-defined]  # a note on the request, as Django's own
         return bool(known)
+
+    def get_urls(self) -> list[Any]:
+        return [
+            path("act-as/<uuid:user_id>/", self.admin_view(self.act_as), name="act_as"),
+            path("stop-acting/", self.admin_view(self.stop_acting), name="stop_acting"),
+            *super().get_urls(),
+        ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().each_context(request), "acting": acting.stay_of(request)}
+
+    def act_as(self, request: HttpRequest, user_id: UUID) -> HttpResponse:
+        return acting.begin(request, user_id, self.each_context(request))
+
+    def stop_acting(self, request: HttpRequest) -> HttpResponse:
+        return acting.stop(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         response: TemplateResponse = super().index(request, add_numbers(request, dict(extra_context or {})))

@@ -94,6 +94,10 @@ class PermissionDenied(ApplicationError):
     message = "You may not do this."
 
 
+class ActingOnBehalf(PermissionDenied):
+    message = "Nobody may do this in somebody else's place."
+
+
 class EmailNotVerified(PermissionDenied):
     code = "EMAIL_NOT_VERIFIED"
     message = "Confirm your e-mail address first."

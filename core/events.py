@@ -66,8 +66,8 @@ def publish(
     work = context.current()
     event = Event(
         type=type,
-        actor=actor.id,
-        on_behalf_of=actor.on_behalf_of,
+        actor=actor.impersonated_by or actor.id,
+        on_behalf_of=actor.id if actor.impersonated_by else None,
         subject_type=(subject._meta.model_name or "") if subject else "",
         subject_id=str(subject.pk) if subject else "",
         payload=data or {},

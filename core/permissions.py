@@ -30,6 +30,7 @@ class Account(Protocol):
     id: UUID
     email: str
     name: str
+    impersonated_by: UUID | None
 
     @property
     def role_name(self) -> str: ...
@@ -49,7 +50,6 @@ class Caller:
     permissions: frozenset[str] = field(default_factory=frozenset)
     session_id: UUID | None = None
     authenticated_at: datetime | None = None
-    on_behalf_of: UUID | None = None
     token_id: UUID | None = None
     """The personal access token that the caller came with, instead of a session."""
 
@@ -59,10 +59,20 @@ class Caller:
     must_enroll: bool = False
     """Whether the role demands two-factor sign-in and this session has not shown a second factor."""
 
+    impersonated_by: UUID | None = None
+    """The administrator who acts as this caller: the actor of every event, on behalf of `id`."""
+
     @classmethod
     def of(cls, user: Account) -> "Caller":
         """Return the caller that `user` is, outside an API session (admin, commands, tasks)."""
-        return cls(user.id, user.email, user.name, user.role_name, user.permission_set)
+        return cls(
+            user.id,
+            user.email,
+            user.name,
+            user.role_name,
+            user.permission_set,
+            impersonated_by=user.impersonated_by,
+        )
 
     @property
     def is_authenticated(self) -> bool:

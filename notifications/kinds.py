@@ -67,6 +67,13 @@ KINDS: Final[dict[str, Kind]] = {
             optional=frozenset({"valid_for"}),
         ),
         Kind(
+            "account.support_access",
+            "Staff has access to your account",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"administrator", "reason", "until"}),
+        ),
+        Kind(
             "account.role_changed",
             "Your role was changed",
             ACCOUNT,

@@ -107,6 +107,7 @@ class RefreshToken(ApiView):
 class Logout(ApiView):
     access = {"POST": SIGNED_IN}
     open_before_enrollment = True
+    open_on_behalf = True
 
     @operation("Sign out of this session", description="Its tokens stop at once, on every server.", status=204)
     def post(self, request: Request) -> HttpResponse:

@@ -1,5 +1,6 @@
 from accounts.models.api_tokens import ApiToken
 from accounts.models.connections import Connection, SocialFlow
+from accounts.models.impersonations import Impersonation
 from accounts.models.roles import Role
 from accounts.models.second_factors import MfaChallenge, RecoveryCode, TotpDevice
 from accounts.models.sessions import KnownDevice, Session, SpentRefreshToken
@@ -10,6 +11,7 @@ from accounts.models.users import User
 __all__ = [
     "ApiToken",
     "Connection",
+    "Impersonation",
     "KnownDevice",
     "MfaChallenge",
     "RecoveryCode",

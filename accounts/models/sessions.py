@@ -25,7 +25,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
 
 class Session(BaseModel):
-    """A sign-in; `token` is the digest of the one refresh token that is live, never a token."""
+    """A sign-in; `token` is the digest of the one refresh token that is live, never a token.
+
+    With `impersonated_by`, that administrator's stay in the user's place (see `Impersonation`).
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sessions", db_index=False)
     token = models.CharField(max_length=64)
@@ -38,6 +41,9 @@ class Session(BaseModel):
     user_agent = models.CharField(max_length=500, blank=True, default="", db_default="")
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoke_reason = models.CharField(max_length=40, blank=True, default="", db_default="")
+    impersonated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+", editable=False
+    )
 
     objects = SessionQuerySet.as_manager()
 

@@ -1,6 +1,7 @@
 """The user: an e-mail address, a password hash, one role."""
 
 from typing import ClassVar, Final, Self
+from uuid import UUID
 
 from django.contrib.auth import get_backends
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -81,6 +82,9 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
     last_login = None
     last_login_at = models.DateTimeField(null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+
+    impersonated_by: UUID | None = None
+    """The administrator who acts as this user in the request at hand; no column."""
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]

@@ -1,7 +1,7 @@
 """How staff get into the admin: our own sign-in, with its throttle, its sessions and its revocation."""
 
+from dataclasses import replace
 from typing import Any, Final
-from uuid import UUID
 
 from django import forms
 from django.conf import settings
@@ -22,7 +22,7 @@ from accounts.services.mfa_challenges import MfaChallenge
 from accounts.services.sessions import SignIn
 from core import context
 from core.addresses import limit_identity
-from core.errors import ApplicationError, NotFound, PermissionDenied, RateLimited
+from core.errors import ApplicationError, PermissionDenied, RateLimited
 from core.permissions import Caller
 from core.ratelimit import take
 
@@ -80,7 +80,8 @@ class PasswordForm(AdminOwnPasswordChangeForm):  # type: ignore[misc]  # unfold 
 
 def session_lives(request: HttpRequest) -> bool:
     """Return whether the session that the person signed in with has not been ended since."""
-    session_id, user_id = request.session.get(SESSION_KEY), request.user.pk
+    user: Any = request.user
+    session_id, user_id = request.session.get(SESSION_KEY), getattr(user, "impersonated_by", None) or user.pk
     if session_id is None or user_id is None:
         return False
     return Session.objects.live().filter(pk=session_id, user_id=user_id).exists()
@@ -89,15 +90,8 @@ def session_lives(request: HttpRequest) -> bool:
 def caller_of(request: HttpRequest) -> Caller:
     """Return the signed-in person as the caller of a service, in the session they signed in with."""
     user: Any = request.user
-    caller = Caller.of(user)
-    return Caller(
-        caller.id,
-        caller.email,
-        caller.name,
-        caller.role,
-        caller.permissions,
-        session_id=UUID(request.session[SESSION_KEY]),
-    )
+    session = Session.objects.get(pk=request.session[SESSION_KEY])
+    return replace(Caller.of(user), session_id=session.pk, authenticated_at=session.authenticated_at)
 
 
 @sensitive_post_parameters()
@@ -129,8 +123,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     if request.user.is_authenticated and session_lives(request):
-        actor = caller_of(request)
-        _end(actor)
+        sessions.sign_out(actor=caller_of(request))
     auth.logout(request)
     return HttpResponseRedirect(reverse("admin:login"))
 
@@ -168,13 +161,6 @@ def _next_page(request: HttpRequest) -> str:
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
     return wanted if is_ours else reverse("admin:index")
-
-
-def _end(actor: Caller) -> None:
-    try:
-        sessions.end_session(actor=actor, session_id=UUID(str(actor.session_id)))
-    except NotFound:
-        return  # somebody else ended it in this very moment
 
 
 def _sentence(error: ApplicationError) -> str:

@@ -10,6 +10,7 @@ from accounts.identity import forget_everyone
 from accounts.models import Role, User
 from accounts.models.roles import ADMIN_ROLE, DEFAULT_ROLE
 from accounts.services.administration import keeping_an_admin, refuse_more_than_held
+from accounts.services.impersonation_ends import end_where_not_permitted
 from accounts.services.users import CheckVersion, any_version
 from core.errors import Conflict, Detail, NotFound, ValidationFailed
 from core.events import publish
@@ -102,6 +103,8 @@ def _change(actor: Caller, role_id: int, wanted: Mapping[str, Any], check_versio
             raise Conflict(f"The role {role.name} is part of the product and keeps its name.")
         _apply(role, after)
     publish("role.updated", subject=role, actor=actor, data={"before": before, "after": after})
+    if "permissions" in after:
+        end_where_not_permitted(actor=actor, reason="role_changed")
     forget_everyone()
     return role
 

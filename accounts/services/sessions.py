@@ -16,6 +16,7 @@ from accounts.identity import forget_session
 from accounts.models import KnownDevice, Session, User
 from accounts.models.users import normalised_email
 from accounts.services import throttle
+from accounts.services.impersonation_ends import end_with_session
 from accounts.services.mfa_challenges import MfaChallenge, issue_challenge
 from accounts.services.second_factors import with_proof
 from accounts.tokens import DEVICE_PREFIX, REFRESH_PREFIX, AccessToken, digest
@@ -23,6 +24,7 @@ from core import context
 from core.crypto import random_token
 from core.errors import (
     AccountDisabled,
+    ActingOnBehalf,
     EmailNotVerified,
     InvalidCredentials,
     NotFound,
@@ -143,6 +145,7 @@ def reauthenticate(*, actor: Caller, password: str) -> SignIn:
 
 def confirm_password(*, actor: Caller, password: str) -> User:
     """Return the signed-in user if this is their password; raises `InvalidCredentials` or `RateLimited`."""
+    refuse_on_behalf(actor)
     key = throttle.session_key(_session_id(actor))
     throttle.refuse_if_blocked(key)
     user = User.objects.select_related("role").get(pk=actor.own_id)
@@ -154,9 +157,19 @@ def confirm_password(*, actor: Caller, password: str) -> User:
 
 
 def require_recent_sign_in(actor: Caller) -> None:
-    """Raise `ReauthenticationRequired` unless the caller proved who they are within ten minutes."""
+    """Raise `ReauthenticationRequired` unless the caller proved who they are within ten minutes.
+
+    An administrator in somebody's place has proved to be somebody else: `ActingOnBehalf`, whatever they did.
+    """
+    refuse_on_behalf(actor)
     if actor.authenticated_at is None or datetime.now(UTC) - actor.authenticated_at > RECENT:
         raise ReauthenticationRequired
+
+
+def refuse_on_behalf(actor: Caller) -> None:
+    """Raise `ActingOnBehalf` for an administrator in somebody's place."""
+    if actor.impersonated_by is not None:
+        raise ActingOnBehalf
 
 
 @transaction.atomic
@@ -192,6 +205,7 @@ def revoke(session: Session, *, actor: Caller, reason: str) -> None:
     session.revoke_reason = reason
     session.save(update_fields=["revoked_at", "revoke_reason"])
     publish("session.revoked", subject=session, actor=actor, data={"reason": reason}, audience=[session.user_id])
+    end_with_session(session, actor=actor, reason=reason)
     forget_session(session.pk)
 
 

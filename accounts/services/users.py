@@ -18,6 +18,7 @@ from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
 from accounts.services.administration import keeping_an_admin, refuse_more_than_held
 from accounts.services.api_tokens import end_api_tokens
+from accounts.services.impersonation_ends import end_where_not_permitted
 from accounts.services.invitations import invite
 from accounts.services.mails import tell
 from accounts.services.sessions import end_sessions, revoke
@@ -223,6 +224,8 @@ def _apply(user: User, after: Mapping[str, Any]) -> None:
 
 def _let_it_hold(actor: Caller, user: User, after: Mapping[str, Any]) -> None:
     """End the sessions of a disabled user; make every other session be read anew."""
+    if "role" in after:
+        end_where_not_permitted(actor=actor, reason="role_changed")
     if after.get("is_active") is False:
         end_sessions(user_id=user.pk, actor=actor, reason="user_disabled")
         end_api_tokens(user_id=user.pk, actor=actor, reason="user_disabled")

@@ -1,5 +1,6 @@
 """Valid neighbours: users in a role, and signed-in sessions of theirs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 
 from accounts.models import ApiToken, Connection, Role, Session, User
+from accounts.services.impersonation import Stay, start_impersonation
 from accounts.tokens import API_PREFIX, REFRESH_PREFIX, AccessToken, digest
 from core.crypto import random_token
+from core.permissions import Caller
 
 PASSWORD = "correct-horse-battery-staple"
 
@@ -41,6 +44,13 @@ def create_connection(user: User, **fields: Any) -> Connection:
     """Return a new connection of `user` to an account at GitHub."""
     values = {"provider": "github", "issuer": "https://github.com", "subject": str(next(_numbers)), **fields}
     return Connection.objects.create(user=user, email=user.email, **values)
+
+
+def start_stay(administrator: User, user: User) -> Stay:
+    """Return a new impersonation of `user`, as the page of the admin begins one."""
+    session = create_session(administrator)
+    actor = replace(Caller.of(administrator), session_id=session.pk, authenticated_at=session.authenticated_at)
+    return start_impersonation(actor=actor, user_id=user.pk, reason="Ticket 4711", minutes=5)
 
 
 def access_token_of(session: Session) -> str:

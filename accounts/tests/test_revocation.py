@@ -8,8 +8,10 @@ import pytest
 
 from accounts.models import User
 from accounts.services import roles, users
+from accounts.services.impersonation import Stay, end_impersonation
+from accounts.services.sessions import end_sessions
 from accounts.tests.answers import bearer
-from accounts.tests.factories import access_token_of, create_session, create_user
+from accounts.tests.factories import access_token_of, create_session, create_user, start_stay
 from accounts.tests.servers import WebProcess
 from core.permissions import SYSTEM
 
@@ -71,6 +73,25 @@ def _permissions_taken(user: User, case: Callable[..., float]) -> float:
         403,
         USERS,
     )
+
+
+def test_an_administrator_in_somebody_s_place_is_out_within_a_second(processes: tuple[WebProcess, WebProcess]) -> None:
+    create_user("admin")
+    ends: dict[str, Callable[[User, Stay], Any]] = {
+        "demoted": lambda admin, stay: users.change_user(actor=SYSTEM, user_id=admin.pk, changes={"role": "user"}),
+        "signed out": lambda admin, stay: end_sessions(user_id=admin.pk, actor=SYSTEM, reason="signed_out"),
+        "ended": lambda admin, stay: end_impersonation(actor=SYSTEM, impersonation_id=stay.impersonation.pk),
+    }
+    took = {}
+    for name, end in ends.items():
+        admin = create_user("admin")
+        stay = start_stay(admin, create_user())
+        headers = bearer(stay.access_token)
+        assert [server.ask("GET", ME, headers=headers) for server in processes] == [200, 200]
+        end(admin, stay)
+        took[name] = max(until(401, server, ME, headers) for server in processes)
+
+    assert {name: seconds for name, seconds in took.items() if seconds > 1} == {}
 
 
 def test_a_logout_holds_at_once_in_the_process_that_took_it(processes: tuple[WebProcess, WebProcess]) -> None:

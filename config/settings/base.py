@@ -63,7 +63,7 @@ MIDDLEWARE = [
     "core.middleware.PagePolicyMiddleware",
     "core.middleware.PageSessionMiddleware",
     "core.middleware.PageCsrfMiddleware",
-    "core.middleware.PageAuthenticationMiddleware",
+    "accounts.pages.acting.StaffAuthenticationMiddleware",
     "core.middleware.PageMessageMiddleware",
 ]
 

@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import ApiToken, Connection, Role, Session, User
-from accounts.tests.factories import create_api_token_of, create_connection, create_session, create_user
+from accounts.models import ApiToken, Connection, Impersonation, Role, Session, User
+from accounts.tests.factories import create_api_token_of, create_connection, create_session, create_user, start_stay
 from core.events import publish
 from core.jobs import create_job
 from core.models import DeadLetter, Event, Job, OutboxRow, ScheduleRun
@@ -68,6 +68,7 @@ def make_message() -> Message:
 MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     User: create_user,
     Role: lambda: Role.objects.create(name=f"role-{next(_numbers)}", permissions=["read:user"]),
+    Impersonation: lambda: start_stay(create_user("admin"), create_user()).impersonation,
     Session: lambda: create_session(create_user()),
     ApiToken: lambda: create_api_token_of(create_user())[0],
     Connection: lambda: create_connection(create_user()),

@@ -10,13 +10,14 @@ import pytest
 from django.db import transaction
 
 from accounts.models import User
-from accounts.tests.factories import access_token_of, create_session
+from accounts.services.impersonation import end_impersonation
+from accounts.tests.factories import access_token_of, create_session, start_stay
 from config.tests.cast import ApiClient
 from config.tests.live import PATH, LiveProcess, Stream
 from core.embedded.program import status_of
 from core.events import publish
 from core.models import Event
-from core.permissions import Caller
+from core.permissions import SYSTEM, Caller
 from resources.models import Resource
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -145,6 +146,18 @@ def test_a_session_that_ends_is_silent_within_a_second(live: LiveProcess, transa
 
         # Of its own end the session may hear before it is silent.
         assert set(stream.rest()) <= {"session.revoked"}
+
+
+def test_an_administrator_in_somebody_s_place_hears_nothing_after_the_end(
+    live: LiveProcess, transactional_db: None, owner: User, admin: User
+) -> None:
+    stay = start_stay(admin, owner)
+    with Stream(live.port, stay.access_token) as stream:
+        end_impersonation(actor=SYSTEM, impersonation_id=stay.impersonation.pk)
+        time.sleep(1)
+        tell("user.updated", owner, actor=owner, audience=[owner.id])
+
+        assert set(stream.rest()) <= {"session.revoked", "impersonation.ended"}
 
 
 def test_without_a_token_it_is_refused_in_the_envelope(live: LiveProcess, transactional_db: None) -> None:

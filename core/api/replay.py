@@ -48,7 +48,9 @@ def _request_of(request: Request, ignored_cookies: frozenset[str]) -> idempotenc
     caller = caller_of(request)
     parts = [(request.method or "").encode(), request._request.get_full_path().encode(), request._request.body]
     if caller.id is not None:
-        return idempotency.Request(f"user:{caller.id}", key, idempotency.fingerprint_of(*parts))
+        # What was answered to an administrator in a user's place is not for the user, nor the other way round.
+        stay = f"/{caller.impersonated_by}" if caller.impersonated_by else ""
+        return idempotency.Request(f"user:{caller.id}{stay}", key, idempotency.fingerprint_of(*parts))
     # Many may share an address; a cookie is all that may tell one of them from the next.
     parts += [f"{name}={request.COOKIES[name]}".encode() for name in sorted(request.COOKIES.keys() - ignored_cookies)]
     return idempotency.Request(f"address:{address_key()}", key, idempotency.fingerprint_of(*parts))

@@ -34,7 +34,8 @@ def take_after_authentication(scope: str, caller: Caller) -> Verdict:
     """Take for a request that brought credentials."""
     if caller.is_anonymous:
         return _take_by_address(scope)
-    return take("user" if scope == DEFAULT else scope, str(caller.id))
+    # An administrator in a user's place spends their own tokens, not the user's.
+    return take("user" if scope == DEFAULT else scope, str(caller.impersonated_by or caller.id))
 
 
 def charge_worthless_credentials() -> Verdict:

@@ -19,6 +19,7 @@ every personal access token. A method that declares no `query` refuses every que
 from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -46,12 +47,13 @@ from core.api.throttling import (
     take_after_authentication,
     take_before_authentication,
 )
-from core.errors import MfaEnrollmentRequired, NotAuthenticated, PermissionDenied, RateLimited
+from core.errors import ActingOnBehalf, MfaEnrollmentRequired, NotAuthenticated, PermissionDenied, RateLimited
 from core.permissions import Caller
 from core.ratelimit import Verdict
 
 _ATTEMPTS: Final = 3
 _SAFE: Final = frozenset({"GET", "HEAD"})
+_HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _NEGOTIATION: Final = DefaultContentNegotiation()
 
@@ -73,10 +75,14 @@ class ApiView(APIView):
     open_before_enrollment: ClassVar[bool] = False
     """Whether it answers who has yet to set up the two-factor sign-in that their role demands."""
 
+    open_on_behalf: ClassVar[bool] = False
+    """Whether an administrator in somebody's place may write here, under /auth/, where else they only read."""
+
     produces: ClassVar[tuple[str, ...]] = ("application/json",)
     retirement: ClassVar[Retirement | None] = None
 
     _verdict: Verdict | None = None
+    _administrator: UUID | None = None
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head", "options"]
 
@@ -122,10 +128,12 @@ class ApiView(APIView):
         self._count_and_authenticate(request)
         self._refuse_other_formats(request)
         method = self._declared_method(request)
+        self._administrator = self.caller.impersonated_by
         require(self._access_of(method), self.caller)
         if self.caller.token_id is not None and method != "OPTIONS":
             require_scope(self.token_scopes.get(method), self.caller)
         self.refuse_unenrolled(self.caller)
+        self._refuse_on_behalf(method)
         read_body(request._request, self.body_limit)
         declared = operation_of(getattr(self, method.lower(), None))
         if declared is not None:
@@ -185,6 +193,8 @@ class ApiView(APIView):
         headers = response.headers
         headers.setdefault("Cache-Control", self._cache_control())
         headers.setdefault("Vary", "Authorization")
+        if self._administrator is not None:
+            headers["X-Impersonated-By"] = str(self._administrator)
         if self._verdict is not None:
             for name, value in headers_of(self._verdict).items():
                 headers[name] = value
@@ -217,6 +227,13 @@ class ApiView(APIView):
         if method not in self.access:
             raise PermissionDenied
         return self.access[method]
+
+    def _refuse_on_behalf(self, method: str) -> None:
+        """Keep what somebody signs in with out of the hands of an administrator in their place."""
+        if self._administrator is None:
+            return
+        if "/auth/" in self.request.path and method not in _HARMLESS and not self.open_on_behalf:
+            raise ActingOnBehalf
 
     def _cache_control(self) -> str:
         return "no-store" if self.keeps_secrets or "/auth/" in self.request.path else CACHE_CONTROL
