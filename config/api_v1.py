@@ -18,6 +18,7 @@ from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
 from resources.api import views as resources
+from resources.api.types import OneResourceType, ResourceTypes, ResourceTypeVersions
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # Resources (first, because routes are tried in order and these are asked for most)
@@ -29,6 +30,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "resources/<uuid:resource_id>/versions/<int:number>", resources.VersionDetail.as_view(), name="resource-version"
     ),
+    path("resource-types", ResourceTypes.as_view(), name="resource-types"),
+    path("resource-types/<slug:key>", OneResourceType.as_view(), name="resource-type"),
+    path("resource-types/<slug:key>/versions", ResourceTypeVersions.as_view(), name="resource-type-versions"),
     # Events
     path("events/stream", EventStream.as_view(), name="event-stream"),
     # Jobs

@@ -29,9 +29,9 @@ ROLES = {
 
 
 def create_roles(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    role_model = apps.get_model("accounts", "Role")
+    roles = apps.get_model("accounts", "Role").objects.using(schema_editor.connection.alias)
     for name, (description, permissions) in ROLES.items():
-        role_model.objects.get_or_create(name=name, defaults={"description": description, "permissions": permissions})
+        roles.get_or_create(name=name, defaults={"description": description, "permissions": permissions})
 
 
 class Migration(migrations.Migration):

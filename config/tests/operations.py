@@ -22,7 +22,8 @@ from accounts.tests.factories import (
 from config.tests.cast import ApiClient
 from core.api.routes import api_routes
 from core.jobs import create_job
-from core.permissions import Caller
+from core.permissions import SYSTEM, Caller
+from resources.services.types import NewType, create_type
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -93,6 +94,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/resources": {"name": "New"},
     "PUT /api/v1/resources/{resource_id}": {"name": "Changed"},
     "PATCH /api/v1/resources/{resource_id}": {"name": "Changed"},
+    "POST /api/v1/resource-types": {"key": "new", "name": "New"},
+    "PUT /api/v1/resource-types/{key}": {"name": "Changed"},
+    "PATCH /api/v1/resource-types/{key}": {"name": "Changed"},
 }
 
 
@@ -108,13 +112,14 @@ UPLOADS: dict[str, bytes] = {
 
 
 class Stage:
-    """A target user with a session, a role nobody has, and a private resource of the target with two versions."""
+    """A target user with a session, a role and a type that nobody uses, and a private resource with two versions."""
 
     def __init__(self) -> None:
         self.target = create_user(email="target@example.com", name="Tara Target")
         self.session = create_session(self.target)
         self.connection = create_connection(self.target)
         self.role = Role.objects.create(name="unused", permissions=[])
+        self.kind = create_type(actor=SYSTEM, new=NewType("unused", "Unused"))
         owner = self.client(self.target)
         body = owner.post("/api/v1/resources", {"name": "Target", "data": {"a": 1}}).json()
         owner.patch(f"/api/v1/resources/{body['data']['id']}", {"name": "Target again"})
@@ -127,6 +132,7 @@ class Stage:
             "role_id": str(self.role.pk),
             "resource_id": body["data"]["id"],
             "number": "1",
+            "key": self.kind.key,
             "job_id": str(create_job("profile.export", actor=Caller.of(self.target)).pk),
         }
 

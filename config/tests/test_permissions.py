@@ -97,6 +97,14 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/resources/{resource_id}/restore": (401, 404, 404, 404, 404),
     "GET /api/v1/resources/{resource_id}/versions": (404, 200, 404, 200, 200),
     "GET /api/v1/resources/{resource_id}/versions/{number}": (404, 200, 404, 200, 200),
+    # Types: everyone sees what there is, administrators make them
+    "GET /api/v1/resource-types": (401, 200, 200, 200, 200),
+    "POST /api/v1/resource-types": (401, 403, 403, 403, 201),
+    "GET /api/v1/resource-types/{key}": (401, 200, 200, 200, 200),
+    "PUT /api/v1/resource-types/{key}": (401, 403, 403, 403, 200),
+    "PATCH /api/v1/resource-types/{key}": (401, 403, 403, 403, 200),
+    "DELETE /api/v1/resource-types/{key}": (401, 403, 403, 403, 204),
+    "GET /api/v1/resource-types/{key}/versions": (401, 200, 200, 200, 200),
 }
 # These are there for people whose token serves no longer, so they never look at one.
 BLIND_TO_TOKENS = frozenset(

@@ -1,19 +1,26 @@
 """The type that is always there: `item`, any JSON object, no workflow."""
 
+from typing import Any
+
 from django.apps.registry import Apps
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
+def rows_of(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> Any:
+    """Return the types of the database that is migrated, which need not be the default one."""
+    return apps.get_model("resources", "ResourceType").objects.using(schema_editor.connection.alias)
+
+
 def add_item(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    apps.get_model("resources", "ResourceType").objects.get_or_create(
+    rows_of(apps, schema_editor).get_or_create(
         key="item",
         defaults={"name": "Item", "description": "Any JSON object.", "schema": {"type": "object"}},
     )
 
 
 def remove_item(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    apps.get_model("resources", "ResourceType").objects.filter(key="item").delete()
+    rows_of(apps, schema_editor).filter(key="item").delete()
 
 
 class Migration(migrations.Migration):

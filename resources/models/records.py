@@ -2,6 +2,7 @@
 
 from enum import Enum
 from typing import ClassVar, Self
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
@@ -85,6 +86,10 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
         """Annotate `share`: the level of the highest live share that reaches `asker`, 0 for none."""
         return self.annotate(share=share_level(asker))
 
+    def with_present_schema(self) -> Self:
+        """Annotate `present_type_id` and `present_schema_version`: what the next write is judged by."""
+        return self.annotate(present_type_id=F("type__id"), present_schema_version=F("type__schema_version"))
+
     def in_bin_of(self, caller: Caller | Asker) -> Self:
         """Return the deleted rows that `caller` may bring back: who may delete, may restore."""
         asker = caller if isinstance(caller, Asker) else Asker.of(caller)
@@ -151,6 +156,12 @@ class Resource(BaseModel, SoftDeleteModel):
     version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
     schema_version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
     search = SearchVectorField(null=True, editable=False)
+
+    present_type_id: UUID
+    """Annotated by `with_present_schema`."""
+
+    present_schema_version: int
+    """As above."""
 
     objects: ClassVar[LiveResourceManager] = LiveResourceManager()
     all_objects: ClassVar[ResourceManager] = ResourceManager()

@@ -27,6 +27,7 @@ class ResourceType(BaseModel):
     )
     comments = models.BooleanField(default=True, db_default=True)
     trash_days = models.PositiveIntegerField(default=30, db_default=30)
+    version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
 
     class Meta:
         db_table = "resource_types"
@@ -40,3 +41,18 @@ class ResourceType(BaseModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ResourceTypeVersion(BaseModel):
+    """A schema that a type had or has; it is never changed, so what was compiled from it may be kept."""
+
+    type = models.ForeignKey(ResourceType, models.CASCADE, related_name="versions", db_index=False)
+    number = models.PositiveIntegerField()
+    schema = models.JSONField()
+
+    class Meta:
+        db_table = "resource_type_versions"
+        constraints = [models.UniqueConstraint(fields=["type", "number"], name="uq_resource_type_versions_type_number")]
+
+    def __str__(self) -> str:
+        return f"{self.type_id} version {self.number}"

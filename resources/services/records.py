@@ -7,7 +7,9 @@ from uuid import UUID
 
 import orjson
 from django.db import transaction
-from django.db.models import TextField
+from django.db.models import TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce
 
 from core.errors import Detail, ValidationFailed
 from core.permissions import Caller
@@ -15,6 +17,8 @@ from core.plans import Fragment, Insertion, Slot, Statement
 from resources.access import Action, Asker
 from resources.changes import merge_patch
 from resources.models import ITEM, Resource, ResourceType
+from resources.schemas import compiled
+from resources.schemas.workflows import INITIAL
 from resources.services.writing import Precondition, lock, no_precondition, record, require, state_of
 
 MAX_DATA_BYTES: Final = 256 * 1024
@@ -35,6 +39,17 @@ class Content:
     external_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a new resource takes from its type."""
+
+    id: UUID
+    key: str
+    schema_version: int
+    default_visibility: str
+    initial: str
+
+
 @transaction.atomic
 def create_resource(*, actor: Caller, content: Content, type_key: str = ITEM, owner_id: UUID | None = None) -> Resource:
     """Create a resource of the type, owned by `actor` unless said otherwise; return it."""
@@ -46,9 +61,10 @@ def create_resource(*, actor: Caller, content: Content, type_key: str = ITEM, ow
         type_id=kind.key,
         owner_id=owner,
         schema_version=kind.schema_version,
+        status=kind.initial,
         **_complete(content, default_visibility=kind.default_visibility),
     )
-    _refuse_heavy_data(resource.data)
+    _refuse_bad_data(resource, kind.id)
     _insertion().run(resource)
     record(resource, "created", before={}, actor=actor)
     return resource
@@ -96,9 +112,10 @@ def _apply(resource: Resource, values: dict[str, Any], *, actor: Caller) -> Reso
     before = state_of(resource)
     for name in changed:
         setattr(resource, name, values[name])
-    _refuse_heavy_data(resource.data)
+    resource.schema_version = resource.present_schema_version
+    _refuse_bad_data(resource, resource.present_type_id)
     resource.version += 1
-    resource.save(update_fields=[*changed, "version"])
+    resource.save(update_fields=[*changed, "schema_version", "version"])
     record(resource, "updated", before=before, actor=actor)
     return resource
 
@@ -108,22 +125,25 @@ def _refuse_other_type(resource: Resource, type_key: str | None) -> None:
         raise ValidationFailed.of("type", "immutable", "A resource keeps its type.")
 
 
-def _type_named(key: str) -> ResourceType:
+def _type_named(key: str) -> Kind:
     row = _type_statement().fetch({"key": key})
-    if row is None or row[0] is None or row[1] is None:
+    if row is None:
         raise ValidationFailed.of("type", "does_not_exist", "There is no such resource type.")
-    return ResourceType(key=key, schema_version=int(row[0]), default_visibility=row[1].decode())
+    type_id, number, visibility, initial = (value.decode() for value in row if value is not None)
+    return Kind(UUID(type_id), key, int(number), visibility, initial)
 
 
 @lru_cache(maxsize=1)
 def _type_statement() -> Statement:
     kinds = ResourceType.objects.filter(key=Slot("key", TextField()))
-    return Statement("{kinds}", kinds=Fragment.of(kinds.values_list("schema_version", "default_visibility")))
+    initial = Coalesce(KT("workflow__initial"), Value(INITIAL, TextField()))
+    columns = kinds.values_list("id", "schema_version", "default_visibility", initial)
+    return Statement("{kinds}", kinds=Fragment.of(columns))
 
 
 @lru_cache(maxsize=1)
 def _insertion() -> Insertion:
-    return Insertion(Resource, "id", "type", "owner", "schema_version", *_WRITABLE)
+    return Insertion(Resource, "id", "type", "owner", "schema_version", "status", *_WRITABLE)
 
 
 def _complete(content: Content, *, default_visibility: str) -> dict[str, Any]:
@@ -137,7 +157,9 @@ def _complete(content: Content, *, default_visibility: str) -> dict[str, Any]:
     }
 
 
-def _refuse_heavy_data(data: dict[str, Any]) -> None:
-    if len(orjson.dumps(data)) > MAX_DATA_BYTES:
+def _refuse_bad_data(resource: Resource, type_id: UUID) -> None:
+    """Raise `ValidationFailed` for data that is too heavy, or not as the type's schema says."""
+    if len(orjson.dumps(resource.data)) > MAX_DATA_BYTES:
         message = f"Data may weigh {MAX_DATA_BYTES // 1024} KiB as JSON."
         raise ValidationFailed(details=[Detail("data", "too_large", message)])
+    compiled(type_id, resource.schema_version).validate(resource.data)

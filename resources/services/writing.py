@@ -37,7 +37,11 @@ def lock(
     and whatever the precondition raises.
     """
     asker = Asker.of(actor)
-    found = among.with_share(asker).select_for_update(of=("self",), no_key=action is not Action.DESTROY)
+    found = (
+        among.with_share(asker)
+        .with_present_schema()
+        .select_for_update(of=("self",), no_key=action is not Action.DESTROY)
+    )
     resource = found.filter(id=resource_id).order_by().first()
     if resource is None:
         raise NotFound

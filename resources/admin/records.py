@@ -1,4 +1,4 @@
-"""Resources and their types as staff see them; every change is a call of the service that the API calls."""
+"""Resources as staff see them; every change is a call of the service that the API calls."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin, badge
+from core.model_admin import AuditedModelAdmin, badge
 from core.permissions import Caller
 from resources.models import Resource, ResourceType
 from resources.query import CONFIGURATION
@@ -164,13 +164,3 @@ class ResourceAdmin(AuditedModelAdmin):
         actor = Caller.of(request.user)  # type: ignore[arg-type]  # the admin's users are ours
         rows = queryset.order_by("pk")
         self.for_each(request, rows, lambda resource: verb(actor=actor, resource_id=resource.pk), done=done)
-
-
-@admin.register(ResourceType)
-class ResourceTypeAdmin(ReadOnlyModelAdmin):
-    """The types that resources can have."""
-
-    list_display = ("key", "name", "default_visibility", "schema_version", "trash_days", "updated_at")
-    list_filter = ("default_visibility",)
-    search_fields = ("key", "name")
-    ordering = ("key",)

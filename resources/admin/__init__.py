@@ -1,0 +1,6 @@
+"""The pages of resources in the Django admin."""
+
+from resources.admin.records import ResourceAdmin
+from resources.admin.types import ResourceTypeAdmin
+
+__all__ = ["ResourceAdmin", "ResourceTypeAdmin"]

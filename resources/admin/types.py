@@ -1,0 +1,90 @@
+"""Resource types as staff see them; every change is a call of the service that the API calls."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from core.model_admin import AuditedModelAdmin
+from core.permissions import Caller
+from resources.models import ITEM, Resource, ResourceType
+from resources.services import types
+from resources.services.types import NewType
+
+
+class TypeForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """A type; its schema and workflow are JSON, and are judged by the service."""
+
+    force = forms.BooleanField(
+        required=False,
+        label="Change the schema although resources do not fit",
+        help_text="They stay readable and are judged at their next write.",
+    )
+
+    class Meta:
+        model = ResourceType
+        fields = (
+            "key",
+            "name",
+            "description",
+            "icon",
+            "schema",
+            "workflow",
+            "default_visibility",
+            "comments",
+            "trash_days",
+        )
+        widgets: ClassVar[dict[str, Any]] = {"description": UnfoldAdminTextareaWidget}
+
+
+@admin.register(ResourceType)
+class ResourceTypeAdmin(AuditedModelAdmin):
+    """The types that resources can have."""
+
+    form = TypeForm
+    list_display = ("key", "name", "default_visibility", "schema_version", "resource_count", "trash_days", "updated_at")
+    list_filter = ("default_visibility",)
+    search_fields = ("key", "name")
+    search_help_text = "Part of the key or the name"
+    ordering = ("key",)
+    readonly_fields = ("schema_version",)
+    fields = (
+        ("key", "name"),
+        ("icon", "default_visibility"),
+        "description",
+        ("schema", "workflow"),
+        ("comments", "trash_days", "schema_version"),
+        "force",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ResourceType]:
+        live = Resource.objects.filter(type_id=OuterRef("key")).order_by()
+        counted = live.values("type_id").annotate(number=Count("pk")).values("number")
+        return ResourceType.objects.annotate(
+            resource_number=Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+        )
+
+    @admin.display(description="resources")
+    def resource_count(self, kind: Any) -> int:
+        return int(kind.resource_number)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ResourceType | None = None) -> tuple[str, ...]:
+        return self.readonly_fields if obj is None else (*self.readonly_fields, "key")
+
+    def has_delete_permission(self, request: HttpRequest, obj: ResourceType | None = None) -> bool:
+        return (obj is None or obj.key != ITEM) and super().has_delete_permission(request, obj)
+
+    def create(self, actor: Caller, row: ResourceType, values: dict[str, Any]) -> ResourceType:
+        values.pop("force")
+        return types.create_type(actor=actor, new=NewType(**values))
+
+    def change(self, actor: Caller, row: ResourceType, changes: dict[str, Any]) -> None:
+        force = changes.pop("force", False)
+        types.change_type(actor=actor, key=row.key, changes=changes, force=force)
+
+    def remove(self, actor: Caller, row: ResourceType) -> None:
+        types.delete_type(actor=actor, key=row.key)
