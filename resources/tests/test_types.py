@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 
 from accounts.models import User
-from config.tests.cast import ApiClient
 from core.models import Event
 from core.tests.spine import Events
 from resources.models import Resource, ResourceType, ResourceTypeVersion
@@ -32,13 +32,13 @@ INVOICE = {"key": "invoice", "name": "Invoice", "schema": SCHEMA, "workflow": WO
 
 
 @pytest.fixture
-def staff(client_of: Any, admin: User) -> ApiClient:
-    client: ApiClient = client_of(admin)
+def staff(client_of: Any, admin: User) -> Client:
+    client: Client = client_of(admin)
     return client
 
 
 @pytest.fixture
-def invoice(staff: ApiClient) -> dict[str, Any]:
+def invoice(staff: Client) -> dict[str, Any]:
     """The type `invoice`, as the API answered its making."""
     made: dict[str, Any] = staff.post(PATH, INVOICE).json()["data"]
     return made
@@ -48,7 +48,7 @@ def details(answer: Any) -> list[tuple[str, str]]:
     return [(detail["field"], detail["code"]) for detail in answer.json()["error"]["details"]]
 
 
-def test_an_administrator_makes_a_type_without_a_deploy(staff: ApiClient, events: Events) -> None:
+def test_an_administrator_makes_a_type_without_a_deploy(staff: Client, events: Events) -> None:
     answer = staff.post(PATH, INVOICE)
 
     assert (answer.status_code, answer["Location"], answer["ETag"]) == (201, f"{PATH}/invoice", '"1"')
@@ -109,7 +109,7 @@ def test_a_message_names_the_rule_and_not_the_value(client_of: Any, owner: User,
     assert "a-secret-value" not in answer.content.decode()
 
 
-def test_a_changed_schema_is_a_new_version_and_the_old_ones_stay(staff: ApiClient, invoice: dict[str, Any]) -> None:
+def test_a_changed_schema_is_a_new_version_and_the_old_ones_stay(staff: Client, invoice: dict[str, Any]) -> None:
     changed = {**SCHEMA, "properties": {**SCHEMA["properties"], "note": {"type": "string"}}}
 
     answer = staff.patch(f"{PATH}/invoice", {"schema": changed})
@@ -119,7 +119,7 @@ def test_a_changed_schema_is_a_new_version_and_the_old_ones_stay(staff: ApiClien
     assert [(version["schema_version"], version["schema"]) for version in versions] == [(2, changed), (1, SCHEMA)]
 
 
-def test_what_is_not_the_schema_makes_no_version(staff: ApiClient, invoice: dict[str, Any]) -> None:
+def test_what_is_not_the_schema_makes_no_version(staff: Client, invoice: dict[str, Any]) -> None:
     answer = staff.patch(f"{PATH}/invoice", {"name": "Bill", "trash_days": 90})
 
     assert (answer.json()["data"]["schema_version"], answer["ETag"]) == (1, '"2"')
@@ -127,7 +127,7 @@ def test_what_is_not_the_schema_makes_no_version(staff: ApiClient, invoice: dict
 
 
 def test_live_rows_that_would_not_fit_stop_a_schema_unless_forced(
-    staff: ApiClient, client_of: Any, owner: User, invoice: dict[str, Any]
+    staff: Client, client_of: Any, owner: User, invoice: dict[str, Any]
 ) -> None:
     client = client_of(owner)
     bodies = [{"type": "invoice", "name": "A", "data": {"number": "1", "total": total}} for total in (1, 20, 30)]
@@ -153,7 +153,7 @@ def test_live_rows_that_would_not_fit_stop_a_schema_unless_forced(
 
 
 def test_a_state_that_rows_are_in_is_not_taken_away(
-    staff: ApiClient, client_of: Any, owner: User, invoice: dict[str, Any]
+    staff: Client, client_of: Any, owner: User, invoice: dict[str, Any]
 ) -> None:
     client_of(owner).post("/api/v1/resources", {"type": "invoice", "name": "A", "data": {"number": "1", "total": 1}})
 
@@ -164,7 +164,7 @@ def test_a_state_that_rows_are_in_is_not_taken_away(
 
 
 def test_a_type_with_resources_is_not_deleted(
-    staff: ApiClient, client_of: Any, owner: User, invoice: dict[str, Any]
+    staff: Client, client_of: Any, owner: User, invoice: dict[str, Any]
 ) -> None:
     client = client_of(owner)
     body = {"type": "invoice", "name": "A", "data": {"number": "1", "total": 1}}
@@ -180,7 +180,7 @@ def test_a_type_with_resources_is_not_deleted(
     assert not ResourceType.objects.filter(key="invoice").exists()
 
 
-def test_the_item_stays_what_it_is(staff: ApiClient) -> None:
+def test_the_item_stays_what_it_is(staff: Client) -> None:
     answers = [
         staff.delete(f"{PATH}/item"),
         staff.patch(f"{PATH}/item", {"schema": SCHEMA}),
@@ -191,7 +191,7 @@ def test_the_item_stays_what_it_is(staff: ApiClient) -> None:
     assert ResourceType.objects.get(key="item").schema == {"type": "object"}
 
 
-def test_a_stale_version_is_not_written_over(staff: ApiClient, invoice: dict[str, Any]) -> None:
+def test_a_stale_version_is_not_written_over(staff: Client, invoice: dict[str, Any]) -> None:
     staff.patch(f"{PATH}/invoice", {"name": "Bill"})
 
     answer = staff.patch(f"{PATH}/invoice", {"name": "Note"}, headers={"If-Match": '"1"'})
@@ -200,7 +200,7 @@ def test_a_stale_version_is_not_written_over(staff: ApiClient, invoice: dict[str
     assert ResourceType.objects.get(key="invoice").name == "Bill"
 
 
-def test_a_key_is_taken_once(staff: ApiClient, invoice: dict[str, Any]) -> None:
+def test_a_key_is_taken_once(staff: Client, invoice: dict[str, Any]) -> None:
     answer = staff.post(PATH, INVOICE)
 
     assert (answer.status_code, details(answer)) == (409, [("key", "unique")])
@@ -221,7 +221,7 @@ def test_whoever_is_no_administrator_only_reads(client_of: Any, moderator: User,
 
 
 def test_revalidate_names_what_does_not_fit(
-    staff: ApiClient, client_of: Any, owner: User, invoice: dict[str, Any]
+    staff: Client, client_of: Any, owner: User, invoice: dict[str, Any]
 ) -> None:
     body = {"type": "invoice", "name": "A", "data": {"number": "1", "total": 1}}
     made = client_of(owner).post("/api/v1/resources", body).json()["data"]
