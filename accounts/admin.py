@@ -25,13 +25,14 @@ from accounts.avatars import SHOWN
 from accounts.models import Connection, Role, Session, SingleUseToken, User
 from accounts.models.users import NEVER_SET_UP
 from accounts.pages.api_tokens import ApiTokenAdmin
+from accounts.pages.passkeys import PasskeyAdmin
 from accounts.services import avatars, connections, invitations, roles, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
 from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin
 from core.permissions import ADMIN, PERMISSIONS, Caller
 
-__all__ = ["ApiTokenAdmin", "RoleAdmin", "SessionAdmin", "UserAdmin"]
+__all__ = ["ApiTokenAdmin", "PasskeyAdmin", "RoleAdmin", "SessionAdmin", "UserAdmin"]
 
 _MONTH: Final = timedelta(days=30)
 

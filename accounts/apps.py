@@ -5,7 +5,7 @@ from django.apps import AppConfig
 from accounts.providers.table import providers
 from accounts.signing_keys import active_key
 
-SECOND_FACTORS = ("accounts.services.totp", "accounts.services.recovery_codes")
+SECOND_FACTORS = ("accounts.services.totp", "accounts.services.recovery_codes", "accounts.services.passkey_sign_in")
 
 
 class AccountsConfig(AppConfig):
@@ -21,3 +21,4 @@ class AccountsConfig(AppConfig):
         providers()
         for module in SECOND_FACTORS:
             import_module(module)
+        import_module("accounts.checks")

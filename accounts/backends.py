@@ -13,7 +13,13 @@ from core.permissions import ADMIN
 
 _GRANTS: Final[dict[str, frozenset[str]]] = {
     "read:user": frozenset(
-        {"accounts.view_user", "accounts.view_session", "accounts.view_apitoken", "accounts.view_connection"}
+        {
+            "accounts.view_user",
+            "accounts.view_session",
+            "accounts.view_apitoken",
+            "accounts.view_connection",
+            "accounts.view_passkey",
+        }
     ),
     "write:user": frozenset({"accounts.add_user", "accounts.change_user"}),
     "delete:user": frozenset({"accounts.delete_user"}),

@@ -12,6 +12,7 @@ from core.permissions import Caller
 @reader("session")
 @reader("api_token")
 @reader("impersonation")
+@reader("passkey")
 def own_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
     """Yield what happened to the caller's own account and sessions."""
     return (event.id for event in events if event.subject_id == str(caller.id) or caller.id in event.audience)

@@ -10,6 +10,8 @@ from accounts.models import (
     Impersonation,
     KnownDevice,
     MfaChallenge,
+    Passkey,
+    PasskeyChallenge,
     RecoveryCode,
     Session,
     SingleUseToken,
@@ -39,6 +41,7 @@ _PROFILE = (
 _CONNECTION = ("id", "provider", "issuer", "subject", "email", "created_at", "last_used_at")
 _API_TOKEN = ("id", "name", "prefix", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at")
 _SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr", "device", "ip", "user_agent")
+_PASSKEY = ("id", "name", "aaguid", "transports", "backup_eligible", "backed_up", "created_at", "last_used_at")
 
 
 @exports_personal_data(
@@ -54,6 +57,8 @@ _SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr
         "mfa_challenges",
         "connections",
         "impersonations",
+        "passkeys",
+        "passkey_challenges",
     ),
 )
 def export(user_id: UUID) -> Iterator[PersonalFile]:
@@ -91,6 +96,8 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         "connections",
         "social_flows",
         "impersonations",
+        "passkeys",
+        "passkey_challenges",
     ),
 )
 def erase(erasure: Erasure) -> None:
@@ -111,7 +118,7 @@ def erase(erasure: Erasure) -> None:
     erasure.delete(connections)
     erasure.delete(SocialFlow.objects.filter(user_id=erasure.user_id))
     erasure.delete(KnownDevice.objects.filter(user_id=erasure.user_id))
-    for second_step in (TotpDevice, RecoveryCode, MfaChallenge):
+    for second_step in (TotpDevice, Passkey, RecoveryCode, MfaChallenge, PasskeyChallenge):
         erasure.delete(second_step._base_manager.filter(user_id=erasure.user_id))
     for key in _avatars(erasure.user_id):
         for name in stored_names(key):
@@ -124,6 +131,8 @@ def _second_factors(user_id: UUID) -> Iterator[PersonalFile]:
     yield PersonalFile("accounts/authenticator_apps.json", rows_of(apps, "id", "created_at", "confirmed_at"))
     codes = RecoveryCode.objects.filter(user_id=user_id)
     yield PersonalFile("accounts/recovery_codes.json", rows_of(codes, "id", "created_at", "used_at"))
+    passkeys = Passkey.objects.filter(user_id=user_id)
+    yield PersonalFile("accounts/passkeys.json", rows_of(passkeys, *_PASSKEY))
     waiting = MfaChallenge.objects.filter(user_id=user_id)
     yield PersonalFile("accounts/second_steps.json", rows_of(waiting, "id", "created_at", "expires_at", "used_at"))
 

@@ -8,6 +8,7 @@ from accounts.services import (
     avatars,
     impersonation_ends,
     mfa_challenges,
+    passkey_challenges,
     passwords,
     refreshing,
     registration,
@@ -59,6 +60,7 @@ def purge(**_: Any) -> None:
     single_use_tokens.purge_single_use_tokens()
     authenticator_apps.purge_waiting_apps()
     mfa_challenges.purge_challenges()
+    passkey_challenges.purge_passkey_challenges()
     throttle.purge_throttles()
     social.purge_flows()
     impersonation_ends.end_overdue_impersonations()

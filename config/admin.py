@@ -25,6 +25,7 @@ _GROUPS: Final = (
             ("accounts.Session", "devices"),
             ("accounts.ApiToken", "key"),
             ("accounts.Impersonation", "support_agent"),
+            ("accounts.Passkey", "passkey"),
         ),
     ),
     ("Content", (("resources.Resource", "inventory_2"), ("resources.ResourceType", "category"))),

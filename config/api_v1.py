@@ -7,6 +7,7 @@ from accounts.api.avatar import Avatar
 from accounts.api.export import ProfileExport
 from accounts.api.gateway import Verify
 from accounts.api.mfa import AuthenticatorApp, ConfirmAuthenticatorApp, RecoveryCodes, SecondFactors, VerifySecondFactor
+from accounts.api.passkeys import OnePasskey, PasskeyLogin, PasskeyLoginOptions, PasskeyOptions, Passkeys
 from accounts.api.passwords import ChangeEmail, ChangePassword, ForgotPassword, ResetPassword
 from accounts.api.profile import Profile
 from accounts.api.registration import Register, ResendVerification, VerifyEmail
@@ -68,6 +69,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/oauth/connections/<uuid:connection_id>", OneConnection.as_view(), name="oauth-connection"),
     path("auth/oauth/<slug:provider>/authorize", Authorize.as_view(), name="oauth-authorize"),
     path("auth/oauth/<slug:provider>/callback", OAuthCallback.as_view(), name="oauth-callback"),
+    # Accounts: passkeys
+    path("auth/passkeys/login/options", PasskeyLoginOptions.as_view(), name="passkey-login-options"),
+    path("auth/passkeys/login", PasskeyLogin.as_view(), name="passkey-login"),
+    path("auth/mfa/passkeys/options", PasskeyOptions.as_view(), name="passkey-options"),
+    path("auth/mfa/passkeys", Passkeys.as_view(), name="passkeys"),
+    path("auth/mfa/passkeys/<uuid:passkey_id>", OnePasskey.as_view(), name="passkey"),
     # Accounts: password and address
     path("auth/forgot-password", ForgotPassword.as_view(), name="forgot-password"),
     path("auth/reset-password", ResetPassword.as_view(), name="reset-password"),

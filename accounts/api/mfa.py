@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.api import cookies
+from accounts.api.credentials import CredentialField, PasskeyShape
 from accounts.api.pairs import COOKIE, PAIR_EXAMPLE, SignedInShape, TransportField, answer_sign_in
 from accounts.api.shapes import USER_EXAMPLE
 from accounts.services import authenticator_apps, mfa_sign_in
@@ -40,7 +41,7 @@ class StateShape(serializers.Serializer[Any]):
     methods = serializers.ListField(child=serializers.CharField(), help_text="What signing in would offer now.")
     totp = serializers.BooleanField(help_text="Whether an authenticator app is confirmed.")
     recovery_codes_left = serializers.IntegerField()
-    passkeys = serializers.ListField(child=serializers.DictField())
+    passkeys = PasskeyShape(many=True)
 
 
 class AppSetupShape(serializers.Serializer[Any]):
@@ -143,7 +144,7 @@ class VerifyInput(StrictSerializer):
     mfa_token = SecretField(max_length=200)
     method = serializers.CharField(max_length=40, help_text="One of the `methods` that the sign-in named.")
     code = SecretField(required=False, max_length=100)
-    credential = serializers.DictField(required=False, help_text="What the browser made of the passkey's options.")
+    credential = CredentialField(required=False, help_text="What the browser made of `passkey_options`.")
     token_transport = TransportField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

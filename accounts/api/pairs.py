@@ -53,6 +53,9 @@ class LoginShape(serializers.Serializer[Any]):
     mfa_required = serializers.BooleanField(required=False, help_text="There and true where a second step follows.")
     mfa_token = serializers.CharField(required=False, help_text="Good for `POST /auth/mfa/verify` and nothing else.")
     methods = serializers.ListField(child=serializers.CharField(), required=False)
+    passkey_options = serializers.JSONField(
+        required=False, help_text="What `navigator.credentials.get` takes, where `passkey` is one of the methods."
+    )
 
 
 def answer_sign_in(opened: SignIn | MfaChallenge, *, by_cookie: bool) -> HttpResponse:
@@ -91,4 +94,5 @@ def _challenge_part(challenge: MfaChallenge) -> dict[str, Any]:
         "mfa_token": challenge.mfa_token,
         "methods": challenge.methods,
         "expires_in": int(LIFETIME.total_seconds()),
+        **{f"{method}_options": options for method, options in challenge.options.items()},
     }

@@ -1,6 +1,7 @@
 from accounts.models.api_tokens import ApiToken
 from accounts.models.connections import Connection, SocialFlow
 from accounts.models.impersonations import Impersonation
+from accounts.models.passkeys import Passkey, PasskeyChallenge
 from accounts.models.roles import Role
 from accounts.models.second_factors import MfaChallenge, RecoveryCode, TotpDevice
 from accounts.models.sessions import KnownDevice, Session, SpentRefreshToken
@@ -14,6 +15,8 @@ __all__ = [
     "Impersonation",
     "KnownDevice",
     "MfaChallenge",
+    "Passkey",
+    "PasskeyChallenge",
     "RecoveryCode",
     "Role",
     "Session",

@@ -6,7 +6,7 @@ followed.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import F
@@ -15,7 +15,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts.models import MfaChallenge as Challenge
 from accounts.models import User
-from accounts.services.second_factors import methods_of
+from accounts.services.second_factors import methods_of, options_of
 from accounts.tokens import MFA_PREFIX, digest
 from core.crypto import is_well_formed_token, random_token
 from core.errors import InvalidToken
@@ -32,6 +32,8 @@ class MfaChallenge:
     id: UUID
     mfa_token: str
     methods: list[str]
+    options: dict[str, dict[str, Any]]
+    """What the client needs beforehand, by method (`passkey`: what the authenticator is to sign)."""
 
 
 def issue_challenge(*, user: User, amr: list[str], device_token: str) -> MfaChallenge:
@@ -45,7 +47,8 @@ def issue_challenge(*, user: User, amr: list[str], device_token: str) -> MfaChal
         amr=amr,
         expires_at=datetime.now(UTC) + LIFETIME,
     )
-    return MfaChallenge(user, row.pk, mfa_token, methods_of(user))
+    methods = methods_of(user)
+    return MfaChallenge(user, row.pk, mfa_token, methods, options_of(user, methods=methods, bound_to=str(row.pk)))
 
 
 def find_challenge(mfa_token: str) -> Challenge:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import Model
+
 from accounts.identity import forget_session
 from accounts.models import Session, User
 from accounts.services.mails import origin, tell
@@ -18,12 +20,21 @@ def locked_owner(actor: Caller) -> User:
     return User.objects.locked().get(pk=actor.own_id)
 
 
-def announce_change(user: User, *, actor: Caller, type: str, change: str, data: dict[str, Any] | None = None) -> None:
+def announce_change(
+    user: User,
+    *,
+    actor: Caller,
+    type: str,
+    change: str,
+    data: dict[str, Any] | None = None,
+    subject: Model | None = None,
+) -> None:
     """Log the change, end every session but the actor's, and tell the owner by mail, in the transaction at hand.
 
-    `change` is a sentence for the owner: "An authenticator app was added."
+    `change` is a sentence for the owner: "An authenticator app was added."; `subject` what the event is about, where
+    that is not the user.
     """
-    publish(type, subject=user, actor=actor, data=data, audience=[user.pk])
+    publish(type, subject=subject or user, actor=actor, data=data, audience=[user.pk])
     end_sessions(user_id=user.pk, actor=actor, reason="mfa_changed", keep=actor.session_id)
     if actor.session_id is not None:
         forget_session(actor.session_id)

@@ -17,6 +17,7 @@ from accounts.services.mfa_challenges import (
     redeem_challenge,
     refused,
 )
+from accounts.services.passkey_sign_in import CopySuspected, report_copy
 from accounts.services.recovery_codes import RecoveryCodes
 from accounts.services.sessions import SignIn, locked_as_checked, open_locked_session, renew_sign_in
 from accounts.services.totp import Totp, is_totp_code
@@ -63,8 +64,10 @@ def _answer(challenge: MfaChallenge, method: str, given: Any, device_token: str)
     claim_try(challenge)
     try:
         return _open(challenge, method, given, device_token, key)
-    except InvalidCredentials:
+    except InvalidCredentials as refusal:
         _record_failure(key, challenge.user, method)
+        if isinstance(refusal, CopySuspected):
+            report_copy(refusal)
         raise
 
 
@@ -72,7 +75,7 @@ def _answer(challenge: MfaChallenge, method: str, given: Any, device_token: str)
 def _open(challenge: MfaChallenge, method: str, given: Any, device_token: str, key: str) -> SignIn:
     user = locked_as_checked(challenge.user)
     redeem_challenge(challenge, user, device_token=device_token)
-    proved = second_factors.prove(user, method=method, given=given)
+    proved = second_factors.prove(user, method=method, given=given, bound_to=str(challenge.pk))
     # Before the user's row is free again: of many who bring the one right code, those who lose fail after this.
     throttle.accept_success(key)
     return open_locked_session(user, device_token=device_token, amr=second_factors.with_proof(challenge.amr, proved))
@@ -83,7 +86,7 @@ def _renew(actor: Caller, method: str, code: str, key: str) -> SignIn:
     user = User.objects.locked().filter(pk=actor.own_id).first()
     if user is None:
         raise refused()
-    proved = second_factors.prove(user, method=method, given=code)
+    proved = second_factors.prove(user, method=method, given=code, bound_to=str(actor.session_id))
     throttle.accept_success(key)
     return renew_sign_in(actor, user, proved=proved)
 

@@ -32,7 +32,7 @@ class RecoveryCodes(SecondFactor):
     def is_set_up(self, user: User) -> bool:
         return RecoveryCode.objects.filter(user=user, used_at=None).exists()
 
-    def verify(self, user: User, given: Any) -> None:
+    def verify(self, user: User, given: Any, *, bound_to: str) -> None:
         if not isinstance(given, str) or not _spend(user, given):
             raise InvalidCredentials
 

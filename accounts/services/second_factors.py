@@ -29,8 +29,15 @@ class SecondFactor:
         """Return whether the user could use this method now."""
         raise NotImplementedError
 
-    def verify(self, user: User, given: Any) -> None:
-        """Use up the proof `given` by the locked user, in the transaction at hand, or raise `InvalidCredentials`."""
+    def begin(self, user: User, *, bound_to: str) -> dict[str, Any] | None:
+        """Return what the client needs beforehand to prove it to the sign-in `bound_to`; None: nothing."""
+        return None
+
+    def verify(self, user: User, given: Any, *, bound_to: str) -> None:
+        """Use up the proof `given` by the locked user, in the transaction at hand, or raise `InvalidCredentials`.
+
+        `bound_to` names the sign-in (or session) that the proof is for.
+        """
         raise NotImplementedError
 
     def remove(self, user: User) -> None:
@@ -57,7 +64,13 @@ def methods_of(user: User) -> list[str]:
     return [name for name, factor in METHODS.items() if factor.is_set_up(user)] if user.mfa_enabled else []
 
 
-def prove(user: User, *, method: str, given: Any) -> tuple[str, ...]:
+def options_of(user: User, *, methods: Iterable[str], bound_to: str) -> dict[str, dict[str, Any]]:
+    """Return what the client needs beforehand, by method; most need nothing."""
+    begun = {name: METHODS[name].begin(user, bound_to=bound_to) for name in methods}
+    return {name: options for name, options in begun.items() if options is not None}
+
+
+def prove(user: User, *, method: str, given: Any, bound_to: str) -> tuple[str, ...]:
     """Return the `amr` that the user has proved by `method`; raises `InvalidCredentials`.
 
     The caller has locked the user and is in the transaction that the proof is for: a code that was right is spent
@@ -66,7 +79,7 @@ def prove(user: User, *, method: str, given: Any) -> tuple[str, ...]:
     factor = METHODS.get(method)
     if factor is None or not user.mfa_enabled or not factor.is_set_up(user):
         raise InvalidCredentials
-    factor.verify(user, given)
+    factor.verify(user, given, bound_to=bound_to)
     return (*factor.amr, "mfa")
 
 

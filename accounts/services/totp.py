@@ -31,7 +31,7 @@ class Totp(SecondFactor):
     def is_set_up(self, user: User) -> bool:
         return TotpDevice.objects.filter(user=user, confirmed_at__isnull=False).exists()
 
-    def verify(self, user: User, given: Any) -> None:
+    def verify(self, user: User, given: Any, *, bound_to: str) -> None:
         device = TotpDevice.objects.filter(user=user, confirmed_at__isnull=False).first()
         if device is None or not spend_code(device, given):
             raise InvalidCredentials

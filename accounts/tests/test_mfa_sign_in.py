@@ -134,7 +134,7 @@ def test_digits_of_another_script_are_not_the_code(owner: User, phone: Phone, an
     [
         (
             {"method": "sms", "code": "1"},
-            ("method", "invalid_choice", "Give one of totp, recovery_code."),
+            ("method", "invalid_choice", "Give one of totp, recovery_code, passkey."),
         ),
         ({"method": "totp"}, ("code", "required", "This field is required.")),
     ],

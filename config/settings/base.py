@@ -308,6 +308,12 @@ MFA_REQUIRED_ROLES = env.items(
     (),
     help="Roles that demand two-factor sign-in (besides those marked so); in production `admin,moderator`.",
 )
+PASSKEY_RP_ID = env.text(
+    "PASSKEY_RP_ID", "", help="Domain that passkeys are bound to; a change makes all useless. Empty: PUBLIC_URL's host."
+)
+PASSKEY_ORIGINS = env.items(
+    "PASSKEY_ORIGINS", (), help="Origins (https://app.example.com) whose pages may use passkeys; empty: PUBLIC_URL's."
+)
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "TOKEN_TYPE_CLAIM": "typ", "USER_ID_CLAIM": "sub"}
 
 # Files -----------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from django.db import transaction
 
-from accounts.models import Role, User
+from accounts.api.credentials import CREDENTIAL_EXAMPLE, NEW_CREDENTIAL_EXAMPLE
+from accounts.models import Passkey, Role, User
 from accounts.tests.factories import (
     PASSWORD,
     access_token_of,
@@ -69,6 +70,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/auth/mfa/verify": {"mfa_token": "nkc_unknown", "method": "totp", "code": "000000"},
     "POST /api/v1/auth/mfa/totp/confirm": {"code": "000000"},
     "POST /api/v1/auth/refresh-token": {"refresh_token": "nkr_unknown"},
+    "POST /api/v1/auth/passkeys/login": {"credential": CREDENTIAL_EXAMPLE},
+    "POST /api/v1/auth/mfa/passkeys": {"name": "New", "credential": NEW_CREDENTIAL_EXAMPLE},
+    "PATCH /api/v1/auth/mfa/passkeys/{passkey_id}": {"name": "Changed"},
     "POST /api/v1/auth/reauthenticate": {"password": PASSWORD},
     "POST /api/v1/auth/change-password": {"current_password": PASSWORD, "new_password": f"{PASSWORD}-2"},
     "POST /api/v1/auth/api-tokens": {"name": "Script", "scopes": ["read:resource"]},
@@ -120,6 +124,14 @@ class Stage:
         self.connection = create_connection(self.target)
         self.role = Role.objects.create(name="unused", permissions=[])
         self.kind = create_type(actor=SYSTEM, new=NewType("unused", "Unused"))
+        self.passkey = Passkey.objects.create(
+            user=self.target,
+            name="Target's",
+            credential_id="dGFyZ2V0",
+            public_key=b"-",
+            user_handle="dGFyZ2V0",
+            aaguid=self.target.pk,
+        )
         owner = self.client(self.target)
         body = owner.post("/api/v1/resources", {"name": "Target", "data": {"a": 1}}).json()
         owner.patch(f"/api/v1/resources/{body['data']['id']}", {"name": "Target again"})
@@ -129,6 +141,7 @@ class Stage:
             "token_id": str(create_api_token_of(self.target)[0].pk),
             "provider": "github",
             "connection_id": str(self.connection.pk),
+            "passkey_id": str(self.passkey.pk),
             "role_id": str(self.role.pk),
             "resource_id": body["data"]["id"],
             "number": "1",

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import ApiToken, Connection, Impersonation, Role, Session, User
+from accounts.models import ApiToken, Connection, Impersonation, Passkey, Role, Session, User
 from accounts.tests.factories import create_api_token_of, create_connection, create_session, create_user, start_stay
 from core.events import publish
 from core.jobs import create_job
@@ -65,6 +65,14 @@ def make_message() -> Message:
     return message
 
 
+def make_passkey() -> Passkey:
+    user = create_user()
+    name = f"key-{next(_numbers)}"
+    return Passkey.objects.create(
+        user=user, name=name, credential_id=name, public_key=b"-", user_handle=name, aaguid=user.pk
+    )
+
+
 MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     User: create_user,
     Role: lambda: Role.objects.create(name=f"role-{next(_numbers)}", permissions=["read:user"]),
@@ -72,6 +80,7 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Session: lambda: create_session(create_user()),
     ApiToken: lambda: create_api_token_of(create_user())[0],
     Connection: lambda: create_connection(create_user()),
+    Passkey: make_passkey,
     Message: make_message,
     Event: make_event,
     DeadLetter: make_dead_letter,
