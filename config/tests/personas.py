@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from django.db import connection
 
-from accounts.models import Session, User
+from accounts.models import Role, Session, User
 from accounts.services.mfa_challenges import issue_challenge
 from accounts.services.single_use_tokens import VERIFY_EMAIL, issue_token
 from accounts.tests.factories import access_token_of, create_api_token_of, create_session, create_user
 from accounts.tokens import REFRESH_PREFIX, AccessToken, digest
 from core.crypto import random_token
+from core.permissions import PERMISSIONS
 
 _TABLES: Final = """
     SELECT relname FROM pg_class
@@ -105,3 +106,9 @@ WITHOUT_ACCESS: Final[dict[str, tuple[str, Callable[[], str]]]] = {
 def api_token_of(user: User, *scopes: str) -> str:
     """Return a token that was used this minute, so that its use is no change that a request makes."""
     return create_api_token_of(user, *scopes, last_used_at=datetime.now(UTC))[1]
+
+
+def unenrolled() -> str:
+    """Return a token of an administrator whose role demands a second factor, and who has proved one only."""
+    Role.objects.create(name="demanding", permissions=[*PERMISSIONS], require_mfa=True)
+    return access_token_of(create_session(create_user("demanding")))

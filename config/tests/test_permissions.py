@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user
 from config.tests.cast import ApiClient
 from config.tests.operations import PARAMETER, Operation, Stage, operations, undone
-from config.tests.personas import WITHOUT_ACCESS, api_token_of, state
+from config.tests.personas import WITHOUT_ACCESS, api_token_of, state, unenrolled
 from core.api.access import ANY_TOKEN, Access
 from core.api.routes import api_routes
 from core.permissions import ADMIN, PERMISSIONS
@@ -142,6 +142,20 @@ NOT_FOR_TOKENS = frozenset(
         "POST /api/v1/jobs/{job_id}/cancel",
     }
 )
+# All that answers a session whose role demands two-factor sign-in and that has proved one factor only.
+BEFORE_ENROLLMENT = frozenset(
+    {
+        "GET /api/v1/users/me",
+        "GET /api/v1/auth/mfa",
+        "POST /api/v1/auth/mfa/totp",
+        "POST /api/v1/auth/mfa/totp/confirm",
+        "DELETE /api/v1/auth/mfa/totp",
+        "POST /api/v1/auth/mfa/recovery-codes",
+        "POST /api/v1/auth/reauthenticate",
+        "POST /api/v1/auth/logout",
+        "POST /api/v1/auth/logout-all",
+    }
+)
 
 
 @pytest.fixture
@@ -190,12 +204,13 @@ def test_each_person_gets_what_the_table_says(
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
 def test_whoever_s_credentials_serve_no_longer_gets_nothing(stage: Stage, operation: Operation) -> None:
-    found = answers(stage, operation, {name: token() for name, (_, token) in WITHOUT_ACCESS.items()})
+    name = str(operation)
+    found = answers(stage, operation, {holder: token() for holder, (_, token) in WITHOUT_ACCESS.items()})
 
-    if str(operation) in BLIND_TO_TOKENS:
-        assert {status for status, _ in found.values()} == {MATRIX[str(operation)][0]}
+    if name in BLIND_TO_TOKENS:
+        assert {status for status, _ in found.values()} == {MATRIX[name][0]}
     else:
-        assert found == {name: (401, code) for name, (code, _) in WITHOUT_ACCESS.items()}
+        assert found == {holder: (401, code) for holder, (code, _) in WITHOUT_ACCESS.items()}
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
@@ -218,6 +233,20 @@ def test_a_personal_access_token_opens_what_its_scopes_name(stage: Stage, admin:
     for holder, (column, _) in holders.items():
         blind = MATRIX[name][0] if name in BLIND_TO_TOKENS else 403
         assert found[holder][0] == (MATRIX[name][column] if let_in[holder] else blind), holder
+
+
+@pytest.mark.parametrize("operation", operations(), ids=str)
+def test_who_has_to_enrol_a_second_factor_does_that_and_nothing_else(stage: Stage, operation: Operation) -> None:
+    name = str(operation)
+
+    ((status, code),) = answers(stage, operation, {"has to enrol": unenrolled()}).values()
+
+    if name in BLIND_TO_TOKENS:
+        assert status == MATRIX[name][0]
+    elif name in BEFORE_ENROLLMENT:
+        assert status == MATRIX[name][4]
+    else:
+        assert (status, code) == (403, "MFA_ENROLLMENT_REQUIRED")
 
 
 def scope_of(operation: Operation) -> object:
