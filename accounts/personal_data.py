@@ -63,21 +63,49 @@ _PASSKEY = ("id", "name", "aaguid", "transports", "backup_eligible", "backed_up"
 )
 def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield the profile, the picture, the sessions and the like; no password and no token."""
-    yield PersonalFile("accounts/profile.json", rows_of(User.all_objects.filter(pk=user_id), *_PROFILE))
+    yield PersonalFile(
+        "accounts/profile.json",
+        rows_of(User.all_objects.filter(pk=user_id), *_PROFILE),
+        about="Your account: address, name, role, settings.",
+    )
     for key in _avatars(user_id):
-        yield PersonalFile("accounts/avatar.webp", stored=stored_name(key, SIZES[-1]))
-    yield PersonalFile("accounts/sessions.json", rows_of(Session.objects.filter(user_id=user_id), *_SESSION))
+        yield PersonalFile("accounts/avatar.webp", stored=stored_name(key, SIZES[-1]), about="Your picture.")
+    yield PersonalFile(
+        "accounts/sessions.json",
+        rows_of(Session.objects.filter(user_id=user_id), *_SESSION),
+        about="Where and when you signed in.",
+    )
     tokens = ApiToken.objects.filter(user_id=user_id)
-    yield PersonalFile("accounts/api_tokens.json", rows_of(tokens, *_API_TOKEN))
+    yield PersonalFile(
+        "accounts/api_tokens.json",
+        rows_of(tokens, *_API_TOKEN),
+        about="Your personal access tokens, without their secrets.",
+    )
     devices = KnownDevice.objects.filter(user_id=user_id)
-    yield PersonalFile("accounts/devices.json", rows_of(devices, "id", "created_at", "last_seen_at"))
+    yield PersonalFile(
+        "accounts/devices.json",
+        rows_of(devices, "id", "created_at", "last_seen_at"),
+        about="Devices that are known to be yours.",
+    )
     links = SingleUseToken.objects.filter(user_id=user_id)
-    yield PersonalFile("accounts/links.json", rows_of(links, "purpose", "email", "created_at", "expires_at", "used_at"))
+    yield PersonalFile(
+        "accounts/links.json",
+        rows_of(links, "purpose", "email", "created_at", "expires_at", "used_at"),
+        about="Links that were mailed to you, without their secrets.",
+    )
     yield from _second_factors(user_id)
     connections = Connection.objects.filter(user_id=user_id)
-    yield PersonalFile("accounts/connections.json", rows_of(connections, *_CONNECTION))
+    yield PersonalFile(
+        "accounts/connections.json",
+        rows_of(connections, *_CONNECTION),
+        about="Accounts elsewhere with which you sign in.",
+    )
     stays = Impersonation.objects.filter(user_id=user_id)
-    yield PersonalFile("accounts/support.json", rows_of(stays, "reason", "created_at", "until", "ended_at"))
+    yield PersonalFile(
+        "accounts/support.json",
+        rows_of(stays, "reason", "created_at", "until", "ended_at"),
+        about="When an administrator acted as you, and why.",
+    )
 
 
 @erases_personal_data(
@@ -128,13 +156,27 @@ def erase(erasure: Erasure) -> None:
 
 def _second_factors(user_id: UUID) -> Iterator[PersonalFile]:
     apps = TotpDevice.objects.filter(user_id=user_id)
-    yield PersonalFile("accounts/authenticator_apps.json", rows_of(apps, "id", "created_at", "confirmed_at"))
+    yield PersonalFile(
+        "accounts/authenticator_apps.json",
+        rows_of(apps, "id", "created_at", "confirmed_at"),
+        about="Authenticator apps that you have set up.",
+    )
     codes = RecoveryCode.objects.filter(user_id=user_id)
-    yield PersonalFile("accounts/recovery_codes.json", rows_of(codes, "id", "created_at", "used_at"))
+    yield PersonalFile(
+        "accounts/recovery_codes.json",
+        rows_of(codes, "id", "created_at", "used_at"),
+        about="When your recovery codes were made and used.",
+    )
     passkeys = Passkey.objects.filter(user_id=user_id)
-    yield PersonalFile("accounts/passkeys.json", rows_of(passkeys, *_PASSKEY))
+    yield PersonalFile(
+        "accounts/passkeys.json", rows_of(passkeys, *_PASSKEY), about="Your passkeys, without their keys."
+    )
     waiting = MfaChallenge.objects.filter(user_id=user_id)
-    yield PersonalFile("accounts/second_steps.json", rows_of(waiting, "id", "created_at", "expires_at", "used_at"))
+    yield PersonalFile(
+        "accounts/second_steps.json",
+        rows_of(waiting, "id", "created_at", "expires_at", "used_at"),
+        about="Sign-ins that waited for your second factor.",
+    )
 
 
 def _avatars(user_id: UUID) -> list[str]:

@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from accounts.models import Session, User
-from core.models import DeadLetter, Event, OutboxRow, ScheduleRun
+from core.models import DeadLetter, Event, Job, OutboxRow, ScheduleRun
+from core.models import jobs as job_states
 from notifications.models import FAILED, OPEN_STATES, Message
 from resources.models import Resource
 
@@ -103,6 +104,7 @@ def _operations() -> list[Card]:
     letters = DeadLetter.objects.aggregate(count=Count("id"), newest=Max("last_at"))
     messages = _list_of("notifications_message")
     return [
+        _jobs(since=week),
         Card(
             "Failed mails",
             f"{mails['failed']:,}",
@@ -120,6 +122,23 @@ def _operations() -> list[Card]:
             is_bad=letters["count"] > 0,
         ),
     ]
+
+
+def _jobs(*, since: datetime) -> Card:
+    failed = Q(state=job_states.FAILED, created_at__gte=since)
+    counts = Job.objects.filter(Q(state__in=job_states.UNFINISHED) | failed).aggregate(
+        running=Count("id", filter=Q(state=job_states.RUNNING)),
+        waiting=Count("id", filter=Q(state=job_states.QUEUED)),
+        failed=Count("id", filter=failed),
+    )
+    return Card(
+        "Jobs",
+        f"{counts['running']:,}",
+        f"running; {counts['waiting']:,} waiting, {counts['failed']:,} failed in 7 days",
+        _list_of("core_job"),
+        "conveyor_belt",
+        is_bad=counts["failed"] > 0,
+    )
 
 
 def _queues() -> list[dict[str, Any]]:

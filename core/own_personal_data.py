@@ -20,12 +20,24 @@ _FACTS = ("type", "subject_type", "subject_id", "request_id", "occurred_at")
 def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield what the person did, from where, and what happened to their account."""
     done = Event.objects.filter(actor=user_id)
-    yield PersonalFile("activity/done-by-you.json", rows_of(done, *_FACTS, "ip", "user_agent"))
+    yield PersonalFile(
+        "activity/done-by-you.json", rows_of(done, *_FACTS, "ip", "user_agent"), about="What you did, and from where."
+    )
     told = Event.objects.filter(subject_type="user", subject_id=str(user_id))
-    yield PersonalFile("activity/about-you.json", rows_of(told, *_FACTS, "actor", "payload"))
+    yield PersonalFile(
+        "activity/about-you.json", rows_of(told, *_FACTS, "actor", "payload"), about="What happened to your account."
+    )
     keys = IdempotencyKey.objects.filter(owner=_key_owner(user_id))
-    yield PersonalFile("activity/idempotency-keys.json", rows_of(keys, "key", "created_at", "expires_at"))
-    yield PersonalFile("activity/jobs.json", rows_of(Job.objects.filter(owner_id=user_id), *_JOB))
+    yield PersonalFile(
+        "activity/idempotency-keys.json",
+        rows_of(keys, "key", "created_at", "expires_at"),
+        about="Keys of requests that you may safely repeat.",
+    )
+    yield PersonalFile(
+        "activity/jobs.json",
+        rows_of(Job.objects.filter(owner_id=user_id), *_JOB),
+        about="Longer work that was done for you.",
+    )
 
 
 @erases_personal_data("core", tables=("idempotency_keys", "jobs", "outbox", "dead_letters"))

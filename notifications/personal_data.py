@@ -15,7 +15,9 @@ _MESSAGE = ("id", "kind", "channel", "address", "locale", "state", "created_at",
 def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield what was sent to the person and when; not the texts, which hold links that may still serve."""
     messages = Message.objects.filter(recipient_id=user_id)
-    yield PersonalFile("notifications/messages.json", rows_of(messages, *_MESSAGE))
+    yield PersonalFile(
+        "notifications/messages.json", rows_of(messages, *_MESSAGE), about="What was sent to you, and when."
+    )
 
 
 @erases_personal_data("notifications", tables=("messages", "message_attempts"))

@@ -35,19 +35,27 @@ _SHARE = ("id", "resource_id", "user_id", "role__name", "access", "expires_at", 
 @exports_personal_data("resources", tables=("resources", "resource_versions", "shares"))
 def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield the person's resources with their history, what they wrote elsewhere, and the shares from and to them."""
-    yield PersonalFile("resources/resources.json", rows_of(Resource.all_objects.filter(owner_id=user_id), *_RESOURCE))
+    yield PersonalFile(
+        "resources/resources.json",
+        rows_of(Resource.all_objects.filter(owner_id=user_id), *_RESOURCE),
+        about="What you keep here, with what lies in the bin.",
+    )
     history = ResourceVersion.objects.filter(resource__owner_id=user_id)
     yield PersonalFile(
         "resources/history.json",
         rows_of(history, "resource_id", "number", "action", "actor_id", "changed", "snapshot", "created_at"),
+        about="Every change of what you keep here.",
     )
     elsewhere = ResourceVersion.objects.filter(actor_id=user_id).exclude(resource__owner_id=user_id)
     yield PersonalFile(
         "resources/contributions.json",
         rows_of(elsewhere, "resource_id", "number", "action", "changed", "created_at"),
+        about="What you changed of other people's.",
     )
     shares = Share.objects.filter(Q(user_id=user_id) | Q(given_by_id=user_id))
-    yield PersonalFile("resources/shares.json", rows_of(shares, *_SHARE))
+    yield PersonalFile(
+        "resources/shares.json", rows_of(shares, *_SHARE), about="What you share, and what is shared with you."
+    )
 
 
 @erases_personal_data("resources", tables=("resources", "resource_versions", "shares"))

@@ -10,6 +10,7 @@ from bookmarks import services
 from bookmarks.models import Bookmark
 from core.api.access import SIGNED_IN
 from core.api.envelope import success
+from core.api.jobs import JobShape, accepted_job
 from core.api.operations import operation
 from core.api.pagination import paginate
 from core.api.query import PagedQuery, parse_query
@@ -20,6 +21,10 @@ from core.errors import Conflict
 
 class BookmarkInput(StrictSerializer):
     url = serializers.URLField(max_length=2000)
+
+
+class ImportInput(StrictSerializer):
+    urls = serializers.ListField(child=serializers.CharField(max_length=2000), min_length=1, max_length=10_000)
 
 
 class BookmarkShape(BookmarkInput):
@@ -43,3 +48,12 @@ class Bookmarks(ApiView):
     def post(self, request: Request) -> HttpResponse:
         bookmark = services.keep_bookmark(actor=self.caller, **parse(BookmarkInput, request))
         return success(shape(bookmark), status=201)
+
+
+class BookmarkImport(ApiView):
+    access = {"POST": SIGNED_IN}
+    rate_limit = "bulk"
+
+    @operation("Import bookmarks", request=ImportInput, response=JobShape, status=202)
+    def post(self, request: Request) -> HttpResponse:
+        return accepted_job(services.import_bookmarks(actor=self.caller, **parse(ImportInput, request)), self.caller)

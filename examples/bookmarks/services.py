@@ -4,6 +4,8 @@ from django.db import transaction
 
 from bookmarks.models import Bookmark
 from core.events import publish
+from core.jobs import create_job
+from core.models import Job
 from core.permissions import Caller
 
 
@@ -13,3 +15,8 @@ def keep_bookmark(*, actor: Caller, url: str) -> Bookmark:
     bookmark = Bookmark.objects.create(owner_id=actor.id, url=url)
     publish("bookmark.kept", subject=bookmark, actor=actor, data={"url": url})
     return bookmark
+
+
+def import_bookmarks(*, actor: Caller, urls: list[str]) -> Job:
+    """Promise to keep all these addresses for the caller."""
+    return create_job("bookmarks.import", actor=actor, parameters={"urls": urls}, total=len(urls))
