@@ -1,6 +1,5 @@
 """`/auth/oauth/…`: the providers, the way to one of them and back, and one's connections."""
 
-import base64
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from accounts.api.shapes import USER_EXAMPLE
 from accounts.models import Connection
 from accounts.providers.table import name_of, providers
 from accounts.services import connections, social
-from accounts.services.social import BINDING_PREFIX, Returned, binding_of
+from accounts.services.social import BINDING_PREFIX, Returned, binding_of, binding_of_challenge
 from core.api.access import PUBLIC, SIGNED_IN
 from core.api.envelope import no_content, success
 from core.api.fields import SecretField
@@ -94,20 +93,12 @@ class Providers(ApiView):
         return success([{"id": provider.id, "name": provider.name} for provider in providers().values()])
 
 
-class ChallengeField(serializers.RegexField):
-    """The SHA-256 of a secret in base64url, as PKCE writes it (RFC 7636, 4.2); becomes hexadecimal."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(r"^[A-Za-z0-9_-]{43}$", max_length=43, **options)
-
-    def to_internal_value(self, data: Any) -> str:
-        return base64.urlsafe_b64decode(f"{super().to_internal_value(data)}=").hex()
-
-
 class AuthorizeInput(StrictSerializer):
     redirect_uri = serializers.CharField(max_length=2000)
-    client_challenge = ChallengeField(
-        required=False, help_text="For clients without cookies: base64url of the SHA-256 of a secret they keep."
+    client_challenge = serializers.RegexField(
+        r"^[A-Za-z0-9_-]{43}\Z",
+        required=False,
+        help_text="For clients without cookies: base64url of the SHA-256 of a secret they keep.",
     )
 
 
@@ -132,12 +123,13 @@ class Authorize(ApiView):
     )
     def post(self, request: Request, provider: str) -> HttpResponse:
         body = parse(AuthorizeInput, request)
-        secret = "" if "client_challenge" in body else random_token(BINDING_PREFIX)
+        challenge = body.get("client_challenge", "")
+        secret = "" if challenge else random_token(BINDING_PREFIX)
         begun = social.begin(
             actor=self.caller,
             provider_id=provider,
             redirect_uri=body["redirect_uri"],
-            binding=body.get("client_challenge") or binding_of(secret),
+            binding=binding_of_challenge(challenge) if challenge else binding_of(secret),
         )
         response = success({"authorization_url": begun.authorization_url})
         if secret:

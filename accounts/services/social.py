@@ -1,5 +1,6 @@
 """Social sign-in: the way to a provider and back. Each way is one row, for ten minutes and for one use."""
 
+import base64
 import hashlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -95,6 +96,11 @@ def complete(
 def binding_of(secret: str) -> str:
     """Return what is stored of the secret that binds a flow to a browser."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def binding_of_challenge(challenge: str) -> str:
+    """Return the same of a secret that only its `S256` challenge is known of: 43 characters (RFC 7636, 4.2)."""
+    return base64.urlsafe_b64decode(f"{challenge}=").hex()
 
 
 def purge_flows() -> int:

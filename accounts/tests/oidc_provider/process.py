@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -70,8 +69,7 @@ class ProviderProcess:
         self._process.send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
-        os.kill(self._process.pid, signal.SIGKILL)
+        self._process.kill()
         self._process.wait(10)
 
     def _ask(self, method: str, path: str, body: Any = None) -> http.client.HTTPResponse:
