@@ -22,17 +22,18 @@ from unfold.widgets import (
 
 from accounts import admin_access  # noqa: F401  # more pages
 from accounts.avatars import SHOWN
-from accounts.models import Connection, Role, Session, SingleUseToken, User
+from accounts.models import Role, Session, SingleUseToken, User
 from accounts.models.users import NEVER_SET_UP
 from accounts.pages.api_tokens import ApiTokenAdmin
+from accounts.pages.connections import ConnectionAdmin, links_to_connections
 from accounts.pages.passkeys import PasskeyAdmin
-from accounts.services import avatars, connections, invitations, roles, users
+from accounts.services import avatars, invitations, roles, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
 from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin
 from core.permissions import ADMIN, PERMISSIONS, Caller
 
-__all__ = ["ApiTokenAdmin", "PasskeyAdmin", "RoleAdmin", "SessionAdmin", "UserAdmin"]
+__all__ = ["ApiTokenAdmin", "ConnectionAdmin", "PasskeyAdmin", "RoleAdmin", "SessionAdmin", "UserAdmin"]
 
 _MONTH: Final = timedelta(days=30)
 
@@ -110,12 +111,13 @@ class UserAdmin(AuditedModelAdmin):
     search_help_text = "Part of the address or the name"
     ordering = ("-created_at",)
     actions = ("end_their_sessions", "invite_again", "disable", "enable", "confirm_address", "remove_avatar", "restore")
-    readonly_fields = ("state_label", "avatar_picture", "last_login_at", "created_at", "updated_at")
+    readonly_fields = ("state_label", "avatar_picture", "connection_links", "last_login_at", "created_at", "updated_at")
     actions_detail = ("act_as",)
     fieldsets = (
         (None, {"fields": (("email", "name"), ("role", "state_label"), ("is_active", "email_verified"))}),
         ("Picture", {"fields": ("avatar_picture",)}),
-        ("Times", {"fields": (("last_login_at", "created_at", "updated_at"),)}),
+        ("Signing in", {"fields": (("connection_links", "last_login_at"),)}),
+        ("Times", {"fields": (("created_at", "updated_at"),)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -157,6 +159,10 @@ class UserAdmin(AuditedModelAdmin):
             return None
         # Without the host, so that the page's own policy lets it in however the server is reached.
         return format_html('<img src="/avatars/{}-{}.webp" width="96" height="96" alt="">', user.avatar, SHOWN)
+
+    @display(description="providers")
+    def connection_links(self, user: User) -> str:
+        return links_to_connections(user)
 
     def create(self, actor: Caller, row: User, values: dict[str, Any]) -> User:
         return users.create_user(actor=actor, new=NewUser(**{**values, "role": values["role"].name}))
@@ -348,33 +354,6 @@ class SessionAdmin(ReadOnlyModelAdmin):
             queryset.filter(revoked_at=None).order_by("pk"),
             lambda session: users.end_session_of(actor=actor, session_id=session.pk),
             done="{} sessions ended.",
-        )
-
-
-@admin.register(Connection)
-class ConnectionAdmin(ReadOnlyModelAdmin):
-    """Which accounts at providers sign whom in; all one can do is remove them."""
-
-    list_display = ("user", "provider", "email", "last_used_at", "created_at")
-    list_filter = ("provider",)
-    list_select_related = ("user",)
-    search_fields = ("user__email", "email", "=subject")
-    search_help_text = "Part of either address, or the whole subject"
-    ordering = ("-created_at",)
-    actions = ("remove",)
-    fields = ("user", ("provider", "email"), ("issuer", "subject"), ("created_at", "last_used_at"))
-
-    def has_remove_permission(self, request: HttpRequest) -> bool:
-        return _actor(request).holds("write:user")
-
-    @admin.action(description="Remove", permissions=["remove"])
-    def remove(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
-        actor = _actor(request)
-        self.for_each(
-            request,
-            queryset.order_by("pk"),
-            lambda connection: connections.disconnect_for(actor=actor, connection_id=connection.pk),
-            done="{} connections removed.",
         )
 
 

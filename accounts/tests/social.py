@@ -1,6 +1,7 @@
 """Going to a provider and back, for tests."""
 
 from collections.abc import Callable
+from http.cookies import SimpleCookie
 from typing import Any, TypeAlias
 
 from django.test import Client
@@ -52,3 +53,8 @@ def go(process: ProviderProcess, client: Client, person: str, provider: str = "a
 def sign_in_with(process: ProviderProcess, client: Client, person: str, provider: str = "acme", **body: Any) -> Any:
     """Return the answer to a whole way there and back."""
     return come_back(client, go(process, client, person, provider), provider, **body)
+
+
+def cookies_of(client: Client) -> SimpleCookie:
+    """Return a copy of what the client's browser holds."""
+    return SimpleCookie({name: morsel.value for name, morsel in client.cookies.items()})

@@ -13,7 +13,7 @@ from accounts.models import Connection, Session, SocialFlow, User
 from accounts.tests.answers import NOT_FOUND, ClientOf, error_of, kinds_sent_to, refusal, sign_in, tables
 from accounts.tests.factories import access_token_of, create_connection, create_session, create_user
 from accounts.tests.oidc_provider.process import ProviderProcess
-from accounts.tests.social import authorize, come_back, go, sign_in_with
+from accounts.tests.social import authorize, come_back, cookies_of, go, sign_in_with
 from config.tests.cast import ApiClient
 from core.tests.spine import Events
 from notifications.models import Message
@@ -93,7 +93,7 @@ def test_a_connection_begun_signed_in_is_not_finished_signed_out(
 ) -> None:
     client, out = client_of(owner), ApiClient()
     given = go(provider, client, "nina")
-    out.cookies = client.cookies.copy()
+    out.cookies = cookies_of(client)
 
     assert come_back(out, given).json()["error"]["details"][0]["code"] == "invalid_state"
     assert (Connection.objects.count(), User.objects.count()) == (0, 1)
@@ -203,6 +203,18 @@ def test_staff_remove_a_connection(owner: User, moderator: User, browser_of: Bro
     assert not Connection.objects.exists()
     assert [event.actor for event in events("connection.removed")] == [moderator.pk]
     assert kinds_sent_to(owner.email) == ["account.connection_changed"]
+
+
+def test_the_page_of_a_user_leads_to_their_connections(owner: User, moderator: User, browser_of: BrowserOf) -> None:
+    connection = create_connection(owner, subject="<583231>")
+    browser = browser_of(moderator)
+
+    page = browser.get(reverse("admin:accounts_user_change", args=[owner.pk])).content.decode()
+
+    assert f"GitHub ({owner.email})" in page
+    address = reverse("admin:accounts_connection_change", args=[connection.pk])
+    assert f'href="{address}"' in page
+    assert browser.get(address).status_code == 200
 
 
 def test_staff_do_not_reach_above_themselves(admin: User, moderator: User, browser_of: BrowserOf) -> None:

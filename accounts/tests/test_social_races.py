@@ -9,7 +9,7 @@ from accounts.models import Connection, Session, User
 from accounts.tests.answers import kinds_sent_to
 from accounts.tests.factories import access_token_of, create_connection, create_session, create_user
 from accounts.tests.oidc_provider.process import ProviderProcess
-from accounts.tests.social import come_back, go
+from accounts.tests.social import come_back, cookies_of, go
 from accounts.tests.test_races import at_once
 from config.tests.cast import ApiClient
 from core.models import Event
@@ -23,7 +23,7 @@ def test_a_state_serves_one_of_64(transactional_db: None, provider: ProviderProc
 
     def act(index: int) -> int:
         client = ApiClient()
-        client.cookies = browser.cookies.copy()
+        client.cookies = cookies_of(browser)
         return int(come_back(client, given).status_code)
 
     statuses = Counter(at_once(64, act))
