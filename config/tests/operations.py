@@ -55,8 +55,14 @@ def areas(*methods: str) -> dict[str, list[Operation]]:
     found: dict[str, list[Operation]] = {}
     for operation in operations():
         if not methods or operation.method in methods:
-            found.setdefault(operation.path.removeprefix("/api/v1").split("/")[1], []).append(operation)
+            found.setdefault(_area(operation.path), []).append(operation)
     return found
+
+
+def _area(path: str) -> str:
+    """Return `users` for /api/v1/users/…, and `auth login` below /auth, which has most of the operations."""
+    steps = path.removeprefix("/api/v1").split("/")[1:]
+    return " ".join(steps[:2]) if steps[0] == "auth" else steps[0]
 
 
 # A body that each operation takes, so that refusals are not those of the body.
