@@ -15,25 +15,33 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminEmailInputWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from accounts import admin_access  # noqa: F401  # more pages
 from accounts.avatars import SHOWN
 from accounts.models import Role, Session, SingleUseToken, User
 from accounts.models.users import NEVER_SET_UP
 from accounts.pages.api_tokens import ApiTokenAdmin
 from accounts.pages.connections import ConnectionAdmin, links_to_connections
+from accounts.pages.impersonations import ImpersonationAdmin
 from accounts.pages.passkeys import PasskeyAdmin
-from accounts.services import avatars, invitations, roles, users
+from accounts.pages.roles import RoleAdmin
+from accounts.services import avatars, invitations, unlocking, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
 from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin
-from core.permissions import ADMIN, PERMISSIONS, Caller
+from core.permissions import ADMIN, Caller
 
-__all__ = ["ApiTokenAdmin", "ConnectionAdmin", "PasskeyAdmin", "RoleAdmin", "SessionAdmin", "UserAdmin"]
+__all__ = [
+    "ApiTokenAdmin",
+    "ConnectionAdmin",
+    "ImpersonationAdmin",
+    "PasskeyAdmin",
+    "RoleAdmin",
+    "SessionAdmin",
+    "UserAdmin",
+]
 
 _MONTH: Final = timedelta(days=30)
 
@@ -110,7 +118,16 @@ class UserAdmin(AuditedModelAdmin):
     search_fields = ("email", "name")
     search_help_text = "Part of the address or the name"
     ordering = ("-created_at",)
-    actions = ("end_their_sessions", "invite_again", "disable", "enable", "confirm_address", "remove_avatar", "restore")
+    actions = (
+        "end_their_sessions",
+        "unlock",
+        "invite_again",
+        "disable",
+        "enable",
+        "confirm_address",
+        "remove_avatar",
+        "restore",
+    )
     readonly_fields = ("state_label", "avatar_picture", "connection_links", "last_login_at", "created_at", "updated_at")
     actions_detail = ("act_as",)
     fieldsets = (
@@ -204,6 +221,16 @@ class UserAdmin(AuditedModelAdmin):
             done="Sessions of {} users ended.",
         )
 
+    @admin.action(description="Unlock (forget failed sign-ins)", permissions=["change"])
+    def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        actor = _actor(request)
+        self.for_each(
+            request,
+            queryset.filter(deleted_at=None).order_by("pk"),
+            lambda user: unlocking.unlock_user(actor=actor, user_id=user.pk),
+            done="{} users unlocked.",
+        )
+
     @admin.action(description="Send the invitation again", permissions=["change"])
     def invite_again(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         actor = _actor(request)
@@ -254,53 +281,6 @@ class UserAdmin(AuditedModelAdmin):
             lambda user: users.change_user(actor=actor, user_id=user.pk, changes={field: value}),
             done=done,
         )
-
-
-class RoleForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
-    """A role; its permissions are chosen from the catalogue."""
-
-    permissions = forms.MultipleChoiceField(
-        choices=[(name, f"{name}: {text}") for name, text in PERMISSIONS.items()],
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        required=False,
-    )
-
-    class Meta:
-        model = Role
-        fields = ("name", "description", "permissions", "require_mfa")
-        labels: ClassVar[dict[str, str]] = {"require_mfa": "Requires MFA"}
-
-
-@admin.register(Role)
-class RoleAdmin(AuditedModelAdmin):
-    """Roles and what they permit."""
-
-    form = RoleForm
-    list_display = ("name", "description", "permission_list", "user_count", "require_mfa")
-    search_fields = ("name", "description")
-    search_help_text = "Part of the name or the description"
-    ordering = ("name",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
-        people = User.objects.filter(role=OuterRef("pk"))
-        return Role.objects.annotate(user_number=_count_of(people, "role"))
-
-    @display(description="permissions")
-    def permission_list(self, role: Role) -> str:
-        return ", ".join(role.permissions) or "none"
-
-    @display(description="users", ordering="user_number")
-    def user_count(self, role: Any) -> int:
-        return int(role.user_number)
-
-    def create(self, actor: Caller, row: Role, values: dict[str, Any]) -> Role:
-        return roles.create_role(actor=actor, **values)
-
-    def change(self, actor: Caller, row: Role, changes: dict[str, Any]) -> None:
-        roles.change_role(actor=actor, role_id=row.pk, changes=changes)
-
-    def remove(self, actor: Caller, row: Role) -> None:
-        roles.delete_role(actor=actor, role_id=row.pk)
 
 
 class SessionFilter(admin.SimpleListFilter):

@@ -26,6 +26,7 @@ from accounts.services.impersonation import (
     live_impersonation,
     start_impersonation,
 )
+from accounts.services.mfa_sign_in import reauthenticate_by_code
 from core.errors import ApplicationError, ReauthenticationRequired
 from core.middleware import PageAuthenticationMiddleware
 from core.permissions import ADMIN, Caller
@@ -58,6 +59,17 @@ class ConfirmedActingForm(ActingForm):
     )
 
 
+class CodeActingForm(ActingForm):
+    """The same for somebody with two-factor sign-in."""
+
+    code = forms.CharField(
+        label="A code of your own app",
+        max_length=40,
+        help_text="You signed in more than ten minutes ago; a recovery code serves too.",
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code"}),
+    )
+
+
 class StaffAuthenticationMiddleware(PageAuthenticationMiddleware):
     """`request.user` from the browser's session: the person, or the staff member in whose place they are."""
 
@@ -84,7 +96,7 @@ def begin(request: HttpRequest, user_id: UUID, page: dict[str, Any]) -> HttpResp
     user = User.objects.select_related("role").filter(pk=user_id).first()
     if user is None:
         raise Http404
-    form = _form_for(actor)(request.POST or None)
+    form = _form_for(request, actor)(request.POST or None)
     page = {**page, "title": f"Act as {user}", "form": form, "subject": user}
     if request.method == "POST" and form.is_valid():
         try:
@@ -114,7 +126,9 @@ def stop(request: HttpRequest) -> HttpResponse:
 def _begin(request: HttpRequest, actor: Caller, user: User, values: dict[str, Any]) -> Stay:
     if "password" in values:
         sessions.reauthenticate(actor=actor, password=values["password"])
-        actor = caller_of(request)
+    if "code" in values:
+        reauthenticate_by_code(actor=actor, code=values["code"])
+    actor = caller_of(request)
     return start_impersonation(actor=actor, user_id=user.pk, reason=values["reason"], minutes=values["minutes"])
 
 
@@ -124,11 +138,11 @@ def _note(request: HttpRequest, stay: Stay) -> Impersonation:
     return stay.impersonation
 
 
-def _form_for(actor: Caller) -> type[ActingForm]:
+def _form_for(request: HttpRequest, actor: Caller) -> type[ActingForm]:
     try:
         sessions.require_recent_sign_in(actor)
     except ReauthenticationRequired:
-        return ConfirmedActingForm
+        return CodeActingForm if getattr(request.user, "mfa_enabled", False) else ConfirmedActingForm
     return ActingForm
 
 

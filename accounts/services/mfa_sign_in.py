@@ -19,7 +19,13 @@ from accounts.services.mfa_challenges import (
 )
 from accounts.services.passkey_sign_in import CopySuspected, report_copy
 from accounts.services.recovery_codes import RecoveryCodes
-from accounts.services.sessions import SignIn, locked_as_checked, open_locked_session, renew_sign_in
+from accounts.services.sessions import (
+    SignIn,
+    locked_as_checked,
+    open_locked_session,
+    refuse_on_behalf,
+    renew_sign_in,
+)
 from accounts.services.totp import Totp, is_totp_code
 from core.errors import InvalidCredentials
 from core.events import publish
@@ -44,6 +50,7 @@ def reauthenticate_by_code(*, actor: Caller, code: str) -> SignIn:
 
     The session has two factors from now on. Raises `InvalidCredentials` and `RateLimited`.
     """
+    refuse_on_behalf(actor)
     key = throttle.second_factor_key(actor.own_id)
     throttle.refuse_if_blocked(key)
     try:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
-from accounts.models import KnownDevice, SignInThrottle
+from accounts.models import KnownDevice, Session, SignInThrottle, User
 from accounts.tokens import digest
 from core.errors import RateLimited
 
@@ -76,6 +76,17 @@ def accept_success(key: str) -> None:
 def forget_failures(email: str) -> int:
     """Delete the count of failures that is kept for this address; return how many rows that were."""
     return SignInThrottle.objects.filter(key=_key(email)).delete()[0]
+
+
+def forget_all_failures(user: User) -> int:
+    """Delete every count that makes the user wait: by address, known device and session, passwords and codes."""
+    devices = list(KnownDevice.objects.filter(user=user).values_list("token", flat=True))
+    names = [user.email, f"mfa|{user.pk}"]
+    names += [f"{user.email}|{device}" for device in devices] + [f"mfa|{user.pk}|{device}" for device in devices]
+    names += [
+        f"session|{session_id}" for session_id in Session.objects.live().filter(user=user).values_list("pk", flat=True)
+    ]
+    return SignInThrottle.objects.filter(key__in=[_key(name) for name in names]).delete()[0]
 
 
 def purge_throttles() -> int:

@@ -13,6 +13,7 @@ from django.test import Client
 from accounts.models import Impersonation, Session, User
 from accounts.tests.answers import SESSION_REVOKED, ClientOf, bearer, error_of, kinds_sent_to, refusal, tables
 from accounts.tests.factories import PASSWORD, create_user
+from accounts.tests.mfa import give_phone
 from accounts.tests.test_races import at_once
 from core.tests.spine import Drain, Events
 from notifications.tests.smtp import SmtpSink
@@ -164,6 +165,20 @@ def test_an_old_sign_in_has_to_be_confirmed(browser: Client, admin: User, owner:
     right = act_as(browser, owner, password=PASSWORD)
 
     assert "Your own password" in asked.content.decode()
+    assert "is wrong" in wrong.content.decode()
+    assert api_of(right).get("/api/v1/users/me").status_code == 200
+
+
+def test_with_two_factor_sign_in_it_is_confirmed_by_a_code(browser: Client, admin: User, owner: User) -> None:
+    phone = give_phone(admin)
+    sign_in_was_long_ago(admin)
+
+    asked = act_as(browser, owner, password=PASSWORD)
+    wrong = act_as(browser, owner, code="000000")
+    assert Impersonation.objects.count() == 0
+    right = act_as(browser, owner, code=phone.code())
+
+    assert "A code of your own app" in asked.content.decode()
     assert "is wrong" in wrong.content.decode()
     assert api_of(right).get("/api/v1/users/me").status_code == 200
 
