@@ -31,7 +31,7 @@ from accounts.services.single_use_tokens import (
     link_to,
 )
 from core import jobs
-from core.errors import RateLimited, ReauthenticationRequired
+from core.errors import PermissionDenied, RateLimited
 from core.events import publish
 from core.jobs import Done, JobFailed, Work
 from core.models import Job
@@ -68,7 +68,7 @@ def request_export(*, actor: Caller) -> Job:
 
 def may_fetch(caller: Caller) -> bool:
     """Return whether the caller signed in lately enough to be handed the whole of their data."""
-    with suppress(ReauthenticationRequired):
+    with suppress(PermissionDenied):
         require_recent_sign_in(caller)
         return True
     return False

@@ -4,6 +4,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +22,7 @@ from accounts.services import data_export
 from accounts.tests.answers import ClientOf, bearer, error_of, kinds_sent_to, sign_in, tables
 from accounts.tests.factories import PASSWORD, access_token_of, create_session
 from core import jobs
+from core.errors import PermissionDenied
 from core.models import Job
 from core.models.jobs import FAILED, RUNNING, SUCCEEDED
 from core.permissions import Caller
@@ -136,6 +138,17 @@ def test_it_needs_a_recent_sign_in_to_ask_and_to_fetch(owner: User, client_of: C
     seen = stale.get(f"/api/v1/jobs/{job.pk}").json()["data"]
     assert (seen["state"], seen["result_url"]) == ("succeeded", None)
     assert stale.get("/api/v1/jobs").json()["data"][0]["result_url"] is None
+
+
+def test_who_acts_as_somebody_else_neither_asks_nor_fetches(owner: User, admin: User, drain: Drain) -> None:
+    actor = replace(recent(owner), impersonated_by=admin.pk)
+
+    with pytest.raises(PermissionDenied):
+        data_export.request_export(actor=actor)
+
+    assert data_export.may_fetch(recent(owner)) is True
+    assert data_export.may_fetch(actor) is False
+    assert Job.objects.count() == 0
 
 
 def test_one_is_made_at_a_time_and_three_a_day(owner: User, client_of: ClientOf, drain: Drain) -> None:

@@ -9,11 +9,14 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import models, transaction
 from django.test import Client
+from prometheus_client import generate_latest
 from pytest_django import Settings
 
 from core import jobs, worker
 from core.errors import Conflict, NotFound
+from core.gauges import GaugeCollector
 from core.jobs import lifecycle, running
+from core.live.readers import readable
 from core.models import DeadLetter, Job, OutboxRow
 from core.models.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from core.permissions import SYSTEM, Caller
@@ -214,6 +217,29 @@ def test_the_list_is_filtered_and_newest_first(caller: Caller, owner: Any, clien
     assert ids("?kind=test.write") == [str(second.pk)]
     assert api.get("/api/v1/jobs?state=lost").status_code == 400
     assert api.get("/api/v1/jobs?owner=me").status_code == 400
+
+
+def test_the_stream_tells_of_a_job_to_its_owner_alone(
+    caller: Caller, stranger: Any, drain: Drain, events: Events
+) -> None:
+    begin(caller)
+    drain()
+    told = events("job.*")
+
+    assert readable(caller, told) == told
+    assert readable(Caller.of(stranger), told) == []
+
+
+def test_metrics_count_jobs_by_state(caller: Caller, drain: Drain) -> None:
+    begin(caller, "test.refuse", total=10)
+    drain()
+    begin(caller)
+
+    text = generate_latest(GaugeCollector()).decode()
+
+    assert 'nook_jobs{state="queued"} 1.0' in text
+    assert 'nook_jobs{state="running"} 0.0' in text
+    assert "nook_jobs_failed 1.0" in text
 
 
 def test_one_person_s_jobs_leave_room_for_another_s(caller: Caller, stranger: Any, drain: Drain) -> None:
