@@ -22,6 +22,7 @@ from accounts.services.passkey_challenges import REGISTRATION, issue_challenge, 
 from accounts.services.passkey_sign_in import AMR
 from accounts.services.recovery_codes import issue_recovery_codes, recovery_codes_left
 from accounts.services.sessions import require_recent_sign_in
+from accounts.services.sign_in_methods import keep_a_sign_in_method, sign_in_method
 from core import context
 from core.errors import Conflict, NotFound, SessionRevoked, ValidationFailed
 from core.events import publish
@@ -97,12 +98,14 @@ def rename_passkey(*, actor: Caller, passkey_id: UUID, name: str) -> Passkey:
 def remove_passkey(*, actor: Caller, passkey_id: UUID) -> None:
     """Forget one of the actor's passkeys and end their other sessions.
 
-    Raises `NotFound` for any other, and `Conflict` when the actor's role demands that a second factor is left.
+    Raises `NotFound` for any other, and `Conflict` for the last way to sign in, or when the actor's role demands that
+    a second factor is left.
     """
     require_recent_sign_in(actor)
     user = locked_owner(actor)
     passkey = _own(actor, passkey_id)
     Passkey.objects.filter(pk=passkey.pk).delete()
+    keep_a_sign_in_method(user)
     settle_removal(user)
     announce_change(
         user,
@@ -112,6 +115,11 @@ def remove_passkey(*, actor: Caller, passkey_id: UUID) -> None:
         data={"before": {"name": passkey.name}},
         subject=passkey,
     )
+
+
+@sign_in_method("passkey")
+def _passkeys(user: User) -> int:
+    return Passkey.objects.filter(user=user).count()
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http.cookies import SimpleCookie
+from itertools import count
 from typing import Any, TypeAlias
 
 from django.test import Client
@@ -31,6 +32,19 @@ GIT: dict[str, Any] = {
 PEOPLE = {"olive": OLIVE, "nina": NINA, "mallory": TAMPERED, "tina": TINA, "octo": GIT}
 
 ClientOf: TypeAlias = Callable[[Any], Client]
+_numbers = count(1)
+
+
+class Browser(Client):
+    """Another browser than the test's, at an address of its own, signed in by a token or not at all."""
+
+    def __init__(self, token: str | None = None) -> None:
+        number = next(_numbers)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        super().__init__(headers=headers, REMOTE_ADDR=f"10.80.{number // 250 % 250}.{number % 250 + 1}")
+
+    def post(self, path: str, data: Any = None, content_type: str = "application/json", **more: Any) -> Any:  # type: ignore[override]  # JSON by default
+        return super().post(path, data, content_type, **more)
 
 
 def authorize(client: Client, provider: str = "acme", **body: Any) -> Any:

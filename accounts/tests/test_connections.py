@@ -9,12 +9,13 @@ from django.contrib.auth.hashers import make_password
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Connection, Session, SocialFlow, User
+from accounts.models import Connection, Passkey, Session, SocialFlow, User
 from accounts.tests.answers import NOT_FOUND, ClientOf, error_of, kinds_sent_to, refusal, sign_in, tables
+from accounts.tests.authenticator import Authenticator
 from accounts.tests.factories import access_token_of, create_connection, create_session, create_user
 from accounts.tests.oidc_provider.process import ProviderProcess
-from accounts.tests.social import authorize, come_back, cookies_of, go, sign_in_with
-from config.tests.cast import ApiClient
+from accounts.tests.passkeys import add_passkey
+from accounts.tests.social import Browser, authorize, come_back, cookies_of, go, sign_in_with
 from core.tests.spine import Events
 from notifications.models import Message
 
@@ -54,7 +55,7 @@ def test_who_is_signed_in_connects_a_provider_whatever_address_it_has(
     ]
     assert kinds_sent_to(owner.email) == ["account.connection_changed"]
     assert not User.objects.filter(email="nina@example.com").exists()
-    assert sign_in_with(provider, ApiClient(), "nina").json()["data"]["user"]["id"] == str(owner.pk)
+    assert sign_in_with(provider, Browser(), "nina").json()["data"]["user"]["id"] == str(owner.pk)
 
 
 def test_the_mail_says_what_was_done_and_from_where(
@@ -91,7 +92,7 @@ def test_what_signs_somebody_else_in_is_not_taken_from_them(
 def test_a_connection_begun_signed_in_is_not_finished_signed_out(
     provider: ProviderProcess, client_of: ClientOf, owner: User
 ) -> None:
-    client, out = client_of(owner), ApiClient()
+    client, out = client_of(owner), Browser()
     given = go(provider, client, "nina")
     out.cookies = cookies_of(client)
 
@@ -101,7 +102,7 @@ def test_a_connection_begun_signed_in_is_not_finished_signed_out(
 
 def test_connecting_and_removing_need_a_recent_sign_in(provider: ProviderProcess, owner: User) -> None:
     long_ago = datetime.now(UTC) - timedelta(minutes=11)
-    client = ApiClient(access_token_of(create_session(owner, authenticated_at=long_ago)))
+    client = Browser(access_token_of(create_session(owner, authenticated_at=long_ago)))
     connection = create_connection(owner)
     before = tables()
 
@@ -142,6 +143,17 @@ def test_the_last_way_to_sign_in_stays(client_of: ClientOf) -> None:
     assert (tables(), Connection.objects.count()) == (before, 1)
 
 
+def test_a_passkey_is_a_way_to_sign_in_too_and_the_last_one_stays_as_well(client_of: ClientOf) -> None:
+    user = create_user(**no_password())
+    connection = create_connection(user)
+    client = client_of(user)
+    passkey = add_passkey(client, Authenticator()).json()["data"]["id"]
+
+    assert client.delete(f"{PATH}/{connection.pk}").status_code == 204
+    assert error_of(client.delete(f"/api/v1/auth/mfa/passkeys/{passkey}")) == LAST_ONE
+    assert Passkey.objects.count() == 1
+
+
 def test_with_a_password_the_last_connection_may_go(client_of: ClientOf, owner: User) -> None:
     assert client_of(owner).delete(f"{PATH}/{create_connection(owner).pk}").status_code == 204
 
@@ -158,7 +170,7 @@ def test_who_has_no_password_sets_one_by_mail(
 
     assert sign_in(anonymous, "nina@example.com", "my-own-horse-and-battery").status_code == 200
     # The address was confirmed before, so what was connected then is hers.
-    assert sign_in_with(provider, ApiClient(), "nina").status_code == 200
+    assert sign_in_with(provider, Browser(), "nina").status_code == 200
 
 
 def test_a_provider_that_is_gone_from_the_settings_still_has_a_name(client_of: ClientOf, owner: User) -> None:

@@ -11,8 +11,7 @@ from pytest_django import Settings
 from accounts.models import Connection, Session, User
 from accounts.tests.answers import error_of, refusal, sign_in
 from accounts.tests.oidc_provider.process import ProviderProcess
-from accounts.tests.social import PEOPLE, authorize, come_back, go, sign_in_with
-from config.tests.cast import ApiClient
+from accounts.tests.social import PEOPLE, Browser, authorize, come_back, go, sign_in_with
 from core.tests.platform import OwnRedis
 
 pytestmark = pytest.mark.django_db
@@ -45,18 +44,18 @@ def test_a_provider_that_hangs_is_given_up_and_nobody_else_waits(
     assert error_of(answer) == unavailable()
     assert answer.headers["Retry-After"] == "5"
     assert seconds < MOST_SECONDS
-    password, seconds = timed(lambda: sign_in(ApiClient(), owner.email))
+    password, seconds = timed(lambda: sign_in(Browser(), owner.email))
     assert (password.status_code, seconds < 1) == (200, True)
-    assert sign_in_with(provider_process, ApiClient(), "octo", "github").status_code == 200
+    assert sign_in_with(provider_process, Browser(), "octo", "github").status_code == 200
 
 
 def test_a_provider_that_hangs_is_not_asked_again_and_again(own_provider: ProviderProcess) -> None:
     own_provider.behave(people=PEOPLE, faults={"configuration": "500"})
     for _ in range(5):
-        assert authorize(ApiClient()).status_code == 503
+        assert authorize(Browser()).status_code == 503
     own_provider.freeze()
 
-    answer, seconds = timed(lambda: authorize(ApiClient()))
+    answer, seconds = timed(lambda: authorize(Browser()))
 
     assert error_of(answer) == unavailable()
     assert seconds < 0.5
@@ -70,8 +69,8 @@ def test_a_provider_that_is_down_is_told_at_once(own_provider: ProviderProcess, 
 
     assert error_of(answer) == unavailable()
     assert seconds < 1
-    assert error_of(authorize(ApiClient(), "microsoft")) == unavailable("Microsoft")
-    assert sign_in(ApiClient(), owner.email).status_code == 200
+    assert error_of(authorize(Browser(), "microsoft")) == unavailable("Microsoft")
+    assert sign_in(Browser(), owner.email).status_code == 200
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "429", "404", "huge", "garbage"])

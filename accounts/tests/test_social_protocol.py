@@ -16,9 +16,8 @@ from accounts.services.social import purge_flows
 from accounts.tests.answers import ClientOf, error_of, invalid, tables
 from accounts.tests.oidc_provider.process import ProviderProcess
 from accounts.tests.oidc_provider.server import CLIENT_SECRET
-from accounts.tests.social import CALLBACK, authorize, come_back, cookies_of, go
+from accounts.tests.social import CALLBACK, Browser, authorize, come_back, cookies_of, go
 from accounts.tests.test_secrets import everything_stored
-from config.tests.cast import ApiClient
 from core.crypto import random_token
 
 pytestmark = pytest.mark.django_db
@@ -130,14 +129,14 @@ def test_only_the_browser_that_set_out_comes_back(provider: ProviderProcess, ano
         "max-age": 600,
     }
 
-    assert error_of(come_back(ApiClient(), given)) == INVALID_STATE
+    assert error_of(come_back(Browser(), given)) == INVALID_STATE
 
     assert nothing_came_of_it()
     assert come_back(anonymous, given).status_code == 200
 
 
 def test_the_cookie_of_another_flow_does_not_do(provider: ProviderProcess, anonymous: Client) -> None:
-    victim = ApiClient()
+    victim = Browser()
     authorize(victim)
     given = go(provider, anonymous, "nina")
     [(own, _)] = anonymous.cookies.items()
@@ -166,10 +165,10 @@ def test_an_app_without_cookies_keeps_a_secret_instead(provider: ProviderProcess
     given = provider.visit(answer.json()["data"]["authorization_url"], "nina")
     assert not answer.cookies
 
-    assert error_of(come_back(ApiClient(), given)) == INVALID_STATE
-    assert error_of(come_back(ApiClient(), given, client_verifier=SECRET + "0")) == INVALID_STATE
+    assert error_of(come_back(Browser(), given)) == INVALID_STATE
+    assert error_of(come_back(Browser(), given, client_verifier=SECRET + "0")) == INVALID_STATE
     assert nothing_came_of_it()
-    assert come_back(ApiClient(), given, client_verifier=SECRET).status_code == 200
+    assert come_back(Browser(), given, client_verifier=SECRET).status_code == 200
 
 
 @pytest.mark.parametrize("challenge", ["", "a" * 42, "a" * 44, "ä" * 43, "=" * 43, None, 1, ["a"]])
@@ -185,7 +184,7 @@ def test_a_challenge_has_one_form(provider: ProviderProcess, anonymous: Client, 
 
 def test_a_code_of_another_flow_does_not_fit_the_verifier(provider: ProviderProcess, anonymous: Client) -> None:
     """A stolen code, put into the thief's own flow: PKCE is what refuses it (RFC 9700, 4.5)."""
-    stolen, own = go(provider, ApiClient(), "olive"), go(provider, anonymous, "mallory")
+    stolen, own = go(provider, Browser(), "olive"), go(provider, anonymous, "mallory")
 
     assert error_of(come_back(anonymous, own | {"code": stolen["code"]})) == INVALID_CODE
     assert nothing_came_of_it()
@@ -256,7 +255,7 @@ def test_what_a_stranger_may_write_is_bounded(provider: ProviderProcess, anonymo
         {"state": "s"},
     ]
     for body in bodies:
-        assert come_back(ApiClient(), body).json()["error"]["code"] == "VALIDATION_ERROR"
+        assert come_back(Browser(), body).json()["error"]["code"] == "VALIDATION_ERROR"
 
 
 def test_the_parameters_of_the_address_are_encoded(provider: ProviderProcess, anonymous: Client) -> None:

@@ -9,20 +9,19 @@ from accounts.models import Connection, Session, User
 from accounts.tests.answers import kinds_sent_to
 from accounts.tests.factories import access_token_of, create_connection, create_session, create_user
 from accounts.tests.oidc_provider.process import ProviderProcess
-from accounts.tests.social import come_back, cookies_of, go
+from accounts.tests.social import Browser, come_back, cookies_of, go
 from accounts.tests.test_races import at_once
-from config.tests.cast import ApiClient
 from core.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_state_serves_one_of_64(transactional_db: None, provider: ProviderProcess) -> None:
-    browser = ApiClient()
+    browser = Browser()
     given = go(provider, browser, "nina")
 
     def act(index: int) -> int:
-        client = ApiClient()
+        client = Browser()
         client.cookies = cookies_of(browser)
         return int(come_back(client, given).status_code)
 
@@ -34,7 +33,7 @@ def test_a_state_serves_one_of_64(transactional_db: None, provider: ProviderProc
 
 
 def test_somebody_new_becomes_one_account(transactional_db: None, provider: ProviderProcess) -> None:
-    browsers = [ApiClient() for _ in range(8)]
+    browsers = [Browser() for _ in range(8)]
     given = [go(provider, browser, "nina") for browser in browsers]
 
     statuses = at_once(8, lambda index: come_back(browsers[index], given[index]).status_code)
@@ -46,7 +45,7 @@ def test_somebody_new_becomes_one_account(transactional_db: None, provider: Prov
 
 def test_an_account_is_joined_once(transactional_db: None, provider: ProviderProcess) -> None:
     owner = create_user(email="owner@example.com")
-    browsers = [ApiClient() for _ in range(8)]
+    browsers = [Browser() for _ in range(8)]
     given = [go(provider, browser, "olive") for browser in browsers]
 
     statuses = at_once(8, lambda index: come_back(browsers[index], given[index]).status_code)
@@ -58,7 +57,7 @@ def test_an_account_is_joined_once(transactional_db: None, provider: ProviderPro
 
 def test_two_people_do_not_both_get_one_identity(transactional_db: None, provider: ProviderProcess) -> None:
     people = [create_user(), create_user()]
-    clients = [ApiClient(access_token_of(create_session(person))) for person in people]
+    clients = [Browser(access_token_of(create_session(person))) for person in people]
     given = [go(provider, client, "nina") for client in clients]
 
     statuses = at_once(2, lambda index: come_back(clients[index], given[index]).status_code)
@@ -73,7 +72,7 @@ def test_the_last_two_ways_to_sign_in_do_not_both_go(transactional_db: None) -> 
     token = access_token_of(create_session(user))
 
     def remove(index: int) -> int:
-        client = ApiClient(token)
+        client = Browser(token)
         return int(client.delete(f"/api/v1/auth/oauth/connections/{connections[index].pk}").status_code)
 
     assert sorted(at_once(2, remove)) == [204, 409]

@@ -58,6 +58,11 @@ def run(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedPro
             "nook: JWT_KEYS: the entry 'first' is not id:secret with 32 bytes of base64 (`openssl rand -base64 32`).",
         ),
         (
+            "migrate",
+            {"OAUTH_PROVIDERS": "google", "OAUTH_REDIRECT_URIS": "https://app.example/callback"},
+            "nook: OAUTH_GOOGLE_CLIENT_ID is missing, or holds more than ASCII.",
+        ),
+        (
             "check",
             {"NOOK_DATA_DIR": "/proc/nook"},
             "nook: cannot write to the data folder /proc/nook: set NOOK_DATA_DIR to another one.",
