@@ -2,11 +2,12 @@
 
 import io
 import time
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
-from core.jobs import Done, JobFailed, Work, job_kind
-from core.models import ScheduleRun
+from core import worker
+from core.jobs import Done, JobFailed, Work, create_job, job_kind
+from core.models import Job, OutboxRow, ScheduleRun
 from core.permissions import Caller
 
 ROWS_A_STEP: Final = 10
@@ -71,3 +72,21 @@ def counted() -> list[int]:
     """Return the numbers that were written, in order, doubles and all."""
     rows = ScheduleRun.objects.filter(name__startswith="counted ")
     return sorted(int(number) for number in rows.values_list("error", flat=True))
+
+
+def begin(caller: Caller, kind: str = "test.count", **values: Any) -> Job:
+    """Promise a job; one that counts has three steps unless said."""
+    values = {"total": 3 * ROWS_A_STEP, **values} if kind == "test.count" else values
+    return create_job(kind, actor=caller, **values)
+
+
+def fresh(job: Job) -> Job:
+    """Return the job as it is now."""
+    return Job.objects.get(pk=job.pk)
+
+
+def run_one_slice() -> None:
+    """Run one slice of the one job there is."""
+    row = OutboxRow.objects.get(task="core.tasks.run_job")
+    OutboxRow.objects.filter(pk=row.pk).update(dispatched_at=row.created_at)
+    worker.run(row.pk)

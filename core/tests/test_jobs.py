@@ -1,16 +1,13 @@
 """Jobs: each step is kept whole or not at all, whoever fails, cancels or comes twice."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import models, transaction
-from django.test import Client
 from prometheus_client import generate_latest
-from pytest_django import Settings
 
 from core import jobs, worker
 from core.errors import Conflict, NotFound
@@ -20,8 +17,7 @@ from core.live.readers import readable
 from core.models import DeadLetter, Job, OutboxRow
 from core.models.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from core.permissions import SYSTEM, Caller
-from core.purge import purge
-from core.tests.job_kinds import ROWS_A_STEP, STEPS, TROUBLE, counted
+from core.tests.job_kinds import STEPS, TROUBLE, begin, counted, fresh, run_one_slice
 from core.tests.spine import Drain, Events
 from core.worker import ClockTime
 
@@ -40,15 +36,6 @@ def _forget() -> Iterator[None]:
 @pytest.fixture
 def caller(owner: Any) -> Caller:
     return Caller.of(owner)
-
-
-def begin(caller: Caller, kind: str = "test.count", **values: Any) -> Job:
-    values = {"total": 3 * ROWS_A_STEP, **values} if kind == "test.count" else values
-    return jobs.create_job(kind, actor=caller, **values)
-
-
-def fresh(job: Job) -> Job:
-    return Job.objects.get(pk=job.pk)
 
 
 def test_a_job_is_worked_off_in_steps_and_told_of(
@@ -143,7 +130,7 @@ def test_a_verdict_is_told_to_the_owner_and_leaves_no_dead_letter(caller: Caller
 def test_staff_let_a_failed_job_go_on(caller: Caller, drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "SLICE_SECONDS", 0.0)
     job = begin(caller)
-    drain_one_slice(drain)
+    run_one_slice()
     Job.objects.filter(pk=job.pk).update(state=FAILED, finished_at=ClockTime(), error_code="failed", error="No.")
     OutboxRow.objects.all().delete()
 
@@ -155,19 +142,12 @@ def test_staff_let_a_failed_job_go_on(caller: Caller, drain: Drain, monkeypatch:
         jobs.retry_job(actor=SYSTEM, job_id=job.pk)
 
 
-def drain_one_slice(drain: Drain) -> None:
-    """Run one slice of the one job there is."""
-    row = OutboxRow.objects.get(task="core.tasks.run_job")
-    OutboxRow.objects.filter(pk=row.pk).update(dispatched_at=row.created_at)
-    worker.run(row.pk)
-
-
 def test_a_job_is_cancelled_between_steps_and_what_was_done_stays(
     caller: Caller, owner: Any, client_of: ClientOf, drain: Drain, monkeypatch: pytest.MonkeyPatch, events: Events
 ) -> None:
     monkeypatch.setattr(running, "SLICE_SECONDS", 0.0)
     job = begin(caller)
-    drain_one_slice(drain)
+    run_one_slice()
     api = client_of(owner)
 
     answers = [api.post(f"/api/v1/jobs/{job.pk}/cancel") for _ in range(2)]
@@ -300,89 +280,6 @@ def test_an_unknown_kind_is_refused_and_one_of_another_release_waits(caller: Cal
     Job.objects.update(kind="test.count")
     drain(ahead=timedelta(minutes=2))
     assert fresh(job).state == SUCCEEDED
-
-
-@pytest.mark.usefixtures("stored_files")
-def test_the_result_is_a_short_link_for_seven_days_and_the_parts_go(
-    caller: Caller, owner: Any, client_of: ClientOf, drain: Drain
-) -> None:
-    job = begin(caller, "test.write")
-    drain()
-    api = client_of(owner)
-
-    shown = api.get(f"/api/v1/jobs/{job.pk}")
-    data = shown.json()["data"]
-
-    assert shown.headers["Cache-Control"] == "no-store"
-    assert "whole.txt" in data["result_url"] or "/files/" in data["result_url"]
-    assert len(jobs.files_of(job.pk)) == 1
-    with default_storage.open(fresh(job).result) as file:
-        assert file.read() == b"part 0\npart 1\npart 2\n"
-    assert datetime.fromisoformat(data["result_expires_at"]) - datetime.fromisoformat(data["finished_at"]) > DAYS
-
-    Job.objects.update(files_until=ClockTime() - timedelta(seconds=1))
-    assert jobs.remove_expired_files() == 1
-    data = api.get(f"/api/v1/jobs/{job.pk}").json()["data"]
-    assert (data["state"], data["result_url"], data["result_expires_at"]) == ("succeeded", None, None)
-    assert jobs.files_of(job.pk) == []
-    assert jobs.remove_expired_files() == 0
-
-
-def test_a_link_serves_as_a_download_that_nobody_caches_until_the_file_is_gone(
-    local_files: Any, caller: Caller, owner: Any, client_of: ClientOf, drain: Drain
-) -> None:
-    job = begin(caller, "test.write")
-    drain()
-    address = client_of(owner).get(f"/api/v1/jobs/{job.pk}").json()["data"]["result_url"]
-
-    fetched: Any = Client().get(address)
-    assert b"".join(fetched.streaming_content) == b"part 0\npart 1\npart 2\n"
-    assert fetched.headers["Cache-Control"] == "no-store"
-    assert fetched.headers["Content-Disposition"] == 'attachment; filename="whole.txt"'
-
-    Job.objects.update(files_until=ClockTime() - timedelta(seconds=1))
-    jobs.remove_expired_files()
-    assert Client().get(address).status_code == 404
-
-
-def test_an_administrator_sees_a_job_but_not_its_result(
-    local_files: Any, caller: Caller, owner: Any, admin: Any, client_of: ClientOf, drain: Drain
-) -> None:
-    open_to_owner, closed = begin(caller, "test.write"), begin(caller, "test.secret")
-    drain()
-
-    def url(person: Any, job: Job) -> Any:
-        return client_of(person).get(f"/api/v1/jobs/{job.pk}").json()["data"]["result_url"]
-
-    assert url(owner, open_to_owner) is not None
-    assert url(admin, open_to_owner) is None
-    assert url(owner, closed) is None
-
-
-@pytest.mark.usefixtures("stored_files")
-def test_a_cancelled_job_leaves_no_file(caller: Caller, drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "SLICE_SECONDS", 0.0)
-    job = begin(caller, "test.write")
-    drain_one_slice(drain)
-    assert len(jobs.files_of(job.pk)) == 1
-
-    jobs.cancel_job(actor=caller, job_id=job.pk)
-    drain()
-
-    assert jobs.files_of(job.pk) == []
-
-
-def test_old_jobs_go_but_not_before_their_files(
-    local_files: Any, caller: Caller, drain: Drain, settings: Settings
-) -> None:
-    gone, kept = begin(caller, "test.write"), begin(caller, "test.write")
-    drain()
-    Job.objects.update(finished_at=ClockTime() - timedelta(days=settings.TRACE_RETENTION_DAYS + 1))
-    Job.objects.filter(pk=gone.pk).update(files_until=ClockTime() - timedelta(days=1))
-
-    jobs.remove_expired_files()
-    assert purge()["jobs"] == 1
-    assert list(Job.objects.values_list("pk", flat=True)) == [kept.pk]
 
 
 def test_the_command_lists_and_cancels(caller: Caller, capsys: pytest.CaptureFixture[str]) -> None:
