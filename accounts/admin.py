@@ -27,10 +27,11 @@ from accounts.pages.connections import ConnectionAdmin, links_to_connections
 from accounts.pages.impersonations import ImpersonationAdmin
 from accounts.pages.passkeys import PasskeyAdmin
 from accounts.pages.roles import RoleAdmin
+from accounts.pages.second_factors import ResetsSecondFactors, TwoFactorFilter
 from accounts.services import avatars, invitations, unlocking, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
-from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin
+from core.model_admin import ReadOnlyModelAdmin
 from core.permissions import ADMIN, Caller
 
 __all__ = [
@@ -108,12 +109,12 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
 
 
 @admin.register(User)
-class UserAdmin(AuditedModelAdmin):
+class UserAdmin(ResetsSecondFactors):
     """Users; deleted ones show under their filter and can be restored."""
 
     form = UserForm
-    list_display = ("email", "name", "role", "state_label", "session_count", "last_login_at", "created_at")
-    list_filter = (AccountFilter, RoleFilter)
+    list_display = ("email", "name", "role", "state_label", "has_two_factor", "session_count", "last_login_at")
+    list_filter = (AccountFilter, RoleFilter, TwoFactorFilter)
     list_select_related = ("role",)
     search_fields = ("email", "name")
     search_help_text = "Part of the address or the name"
@@ -125,15 +126,19 @@ class UserAdmin(AuditedModelAdmin):
         "disable",
         "enable",
         "confirm_address",
+        "reset_two_factor",
         "remove_avatar",
         "restore",
     )
-    readonly_fields = ("state_label", "avatar_picture", "connection_links", "last_login_at", "created_at", "updated_at")
+    readonly_fields = (
+        *("state_label", "has_two_factor", "avatar_picture", "connection_links"),
+        *("last_login_at", "created_at", "updated_at"),
+    )
     actions_detail = ("act_as",)
     fieldsets = (
         (None, {"fields": (("email", "name"), ("role", "state_label"), ("is_active", "email_verified"))}),
         ("Picture", {"fields": ("avatar_picture",)}),
-        ("Signing in", {"fields": (("connection_links", "last_login_at"),)}),
+        ("Signing in", {"fields": (("has_two_factor", "connection_links", "last_login_at"),)}),
         ("Times", {"fields": (("created_at", "updated_at"),)}),
     )
 

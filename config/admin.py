@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from unfold.sites import UnfoldAdminSite
 
-from accounts.pages import acting, staff
+from accounts.pages import acting, second_step, staff, two_factor
 from config.dashboard import add_numbers
 
 _GROUPS: Final = (
@@ -64,13 +64,16 @@ class NookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no typ
         """Return whether the person is staff and their session still lives; asked several times a page, read once."""
         known = getattr(request, "_may_enter_admin", None)
         if known is None:
-            known = bool(super().has_permission(request)) and staff.session_lives(request)
+            is_staff = bool(super().has_permission(request)) and staff.session_lives(request)
+            known = is_staff and not staff.must_enroll(request)
             request._may_enter_admin = known  # type: ignore[attr-defined]  # a note on the request, as Django's own
         return bool(known)
 
     def get_urls(self) -> list[Any]:
         return [
             path("act-as/<uuid:user_id>/", self.admin_view(self.act_as), name="act_as"),
+            path("login/second-step/", self.second_step, name="second_step"),
+            path("two-factor/", self.two_factor, name="two_factor"),
             path("stop-acting/", self.admin_view(self.stop_acting), name="stop_acting"),
             *super().get_urls(),
         ]
@@ -91,6 +94,12 @@ class NookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no typ
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return staff.sign_in(request, self.each_context(request))
 
+    def second_step(self, request: HttpRequest) -> HttpResponse:
+        return second_step.prove(request, self.each_context(request))
+
+    def two_factor(self, request: HttpRequest) -> HttpResponse:
+        return two_factor.manage(request, self.each_context(request), may_enter=self.has_permission(request))
+
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return staff.sign_out(request)
 
@@ -107,6 +116,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     first = {"items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]}
     groups = [{"title": title, "separator": True, "items": _items(request, labels)} for title, labels in _GROUPS]
     return [first, *(group for group in groups if group["items"])]
+
+
+def account_links(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what stands under one's own name."""
+    return [
+        {"title": "Two-factor sign-in", "link": reverse("admin:two_factor")},
+        {"title": "Change password", "link": reverse("admin:password_change")},
+    ]
 
 
 def environment(request: HttpRequest) -> list[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
@@ -27,6 +28,9 @@ from core.permissions import Caller
 from core.ratelimit import take
 
 SESSION_KEY: Final = "session_id"
+CHALLENGE_KEY: Final = "mfa_challenge"
+"""Which sign-in waits for its second step; all else about it is in our table, where no browser reaches."""
+
 DEVICE_COOKIE: Final = "nook_admin_device"
 _DEVICE_COOKIE_SECONDS: Final = 365 * 24 * 3600
 
@@ -68,7 +72,7 @@ class PasswordForm(AdminOwnPasswordChangeForm):  # type: ignore[misc]  # unfold 
             )
         except ApplicationError as refusal:
             field = "new_password1" if refusal.details else "old_password"
-            self.add_error(field, [detail.message for detail in refusal.details] or _sentence(refusal))
+            self.add_error(field, [detail.message for detail in refusal.details] or sentence(refusal))
         return values
 
     def save(self, commit: bool = True) -> User:
@@ -78,13 +82,31 @@ class PasswordForm(AdminOwnPasswordChangeForm):  # type: ignore[misc]  # unfold 
         return user
 
 
-def session_lives(request: HttpRequest) -> bool:
-    """Return whether the session that the person signed in with has not been ended since."""
+def live_session(request: HttpRequest) -> Session | None:
+    """Return the session that the person signed in with unless it has been ended since; read once a page.
+
+    Its user is that person, also while they act as somebody else.
+    """
+    known: Session | None = getattr(request, "_nook_session", None)
     user: Any = request.user
     session_id, user_id = request.session.get(SESSION_KEY), getattr(user, "impersonated_by", None) or user.pk
-    if session_id is None or user_id is None:
+    if known is None and session_id is not None and user_id is not None:
+        wanted = Session.objects.live().select_related("user__role").filter(pk=session_id, user_id=user_id)
+        known = request._nook_session = wanted.first()  # type: ignore[attr-defined]  # a note on the request
+    return known
+
+
+def session_lives(request: HttpRequest) -> bool:
+    """Return whether the session that the person signed in with has not been ended since."""
+    return live_session(request) is not None
+
+
+def must_enroll(request: HttpRequest) -> bool:
+    """Return whether the person's role demands two-factor sign-in and their live session lacks the second factor."""
+    session = live_session(request)
+    if session is None or not session.user.role.demands_mfa:
         return False
-    return Session.objects.live().filter(pk=session_id, user_id=user_id).exists()
+    return not (session.user.mfa_enabled and "mfa" in session.amr)
 
 
 def caller_of(request: HttpRequest) -> Caller:
@@ -98,7 +120,9 @@ def caller_of(request: HttpRequest) -> Caller:
 @csrf_protect
 @never_cache
 def sign_in(request: HttpRequest, page: dict[str, Any]) -> HttpResponse:
-    """Show the sign-in form; open a session for staff who know their password."""
+    """Show the sign-in form; open a session for staff who know their password, or ask them for the second step."""
+    if request.method == "GET" and must_enroll(request):
+        return HttpResponseRedirect(reverse("admin:two_factor"))
     form = SignInForm(request.POST or None)
     refusal: ApplicationError | None = None
     if request.method == "POST" and form.is_valid():
@@ -106,14 +130,9 @@ def sign_in(request: HttpRequest, page: dict[str, Any]) -> HttpResponse:
             return _enter(request, form.cleaned_data["username"], form.cleaned_data["password"])
         except ApplicationError as error:
             refusal = error
-            form.add_error(None, _sentence(error))
-    return TemplateResponse(
-        request,
-        "admin/login.html",
-        {**page, "title": "Sign in", "form": form, "next": _next_page(request)},
-        status=refusal.status if isinstance(refusal, RateLimited) else 200,
-        headers=refusal.headers if isinstance(refusal, RateLimited) else None,
-    )
+            form.add_error(None, sentence(error))
+    shown = {**page, "title": "Sign in", "form": form, "next": next_page(request)}
+    return form_page(request, "admin/login.html", shown, refusal)
 
 
 @never_cache
@@ -129,19 +148,39 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 def _enter(request: HttpRequest, email: str, password: str) -> HttpResponse:
-    verdict = take("auth", limit_identity(context.current().ip))
-    if not verdict.allowed:
-        raise RateLimited(retry_after=verdict.retry_after)
+    take_try()
     device_token = request.COOKIES.get(DEVICE_COOKIE, "")
     user = sessions.check_password(email=email, password=password, device_token=device_token)
     if not user.is_staff:
         raise PermissionDenied("This account has no part in the administration.")
     opened = sessions.finish_sign_in(user=user, device_token=device_token, amr=["pwd"])
     if isinstance(opened, MfaChallenge):
-        raise PermissionDenied("This account has two-factor sign-in.")
+        request.session[CHALLENGE_KEY] = str(opened.id)
+        return HttpResponseRedirect(f"{reverse('admin:second_step')}?{urlencode({'next': next_page(request)})}")
+    return let_in(request, opened)
+
+
+def take_try() -> None:
+    """Count a try to prove who one is for the address it comes from; raises `RateLimited`."""
+    verdict = take("auth", limit_identity(context.current().ip))
+    if not verdict.allowed:
+        raise RateLimited(retry_after=verdict.retry_after)
+
+
+def let_in(request: HttpRequest, opened: SignIn) -> HttpResponse:
+    """Sign the browser in to the session that was opened, and lead on to where the person wanted to go."""
     auth.login(request, opened.user, backend="accounts.backends.RoleBackend")
     request.session[SESSION_KEY] = str(opened.session.pk)
-    return _remembering_device(HttpResponseRedirect(_next_page(request)), opened)
+    return _remembering_device(HttpResponseRedirect(next_page(request)), opened)
+
+
+def form_page(
+    request: HttpRequest, template: str, page: dict[str, Any], refusal: ApplicationError | None
+) -> TemplateResponse:
+    """Return a page with a form: 429 with its `Retry-After` where the next try has to wait, else 200."""
+    is_limited = isinstance(refusal, RateLimited)
+    headers = refusal.headers if refusal is not None and is_limited else None
+    return TemplateResponse(request, template, page, status=429 if is_limited else 200, headers=headers)
 
 
 def _remembering_device(response: HttpResponse, opened: SignIn) -> HttpResponse:
@@ -157,13 +196,15 @@ def _remembering_device(response: HttpResponse, opened: SignIn) -> HttpResponse:
     return response
 
 
-def _next_page(request: HttpRequest) -> str:
+def next_page(request: HttpRequest) -> str:
+    """Return the page of ours that the person wanted, or the first one."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
     return wanted if is_ours else reverse("admin:index")
 
 
-def _sentence(error: ApplicationError) -> str:
+def sentence(error: ApplicationError) -> str:
+    """Return what to tell of a refusal."""
     if isinstance(error, RateLimited):
         return f"Too many tries; wait {error.headers['Retry-After']} seconds."
     return error.text

@@ -23,6 +23,7 @@ from accounts.services.sessions import (
     SignIn,
     locked_as_checked,
     open_locked_session,
+    reauthenticate,
     refuse_on_behalf,
     renew_sign_in,
 )
@@ -58,6 +59,13 @@ def reauthenticate_by_code(*, actor: Caller, code: str) -> SignIn:
     except InvalidCredentials:
         _record_failure(key, User.objects.get(pk=actor.own_id), method_of_code(code))
         raise
+
+
+def reauthenticate_by_either(*, actor: Caller, proof: str) -> SignIn:
+    """Do the same by a code where the actor has two-factor sign-in, else by their password."""
+    if User.objects.get(pk=actor.own_id).mfa_enabled:
+        return reauthenticate_by_code(actor=actor, code=proof)
+    return reauthenticate(actor=actor, password=proof)
 
 
 def method_of_code(code: str) -> str:

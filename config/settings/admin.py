@@ -42,6 +42,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [_styles],
     "BORDER_RADIUS": "8px",
     "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "config.admin.navigation"},
+    "ACCOUNT": {"navigation": "config.admin.account_links"},
     "COLORS": {
         "base": {
             "50": "oklch(98.4% .003 247.858)",
