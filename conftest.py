@@ -18,4 +18,5 @@ pytest_plugins = [
     "config.tests.migrated_rows",
     "config.tests.cast",
     "notifications.tests.smtp",
+    "notifications.tests.twilio",
 ]

@@ -131,13 +131,13 @@ class UserAdmin(ResetsSecondFactors):
         "restore",
     )
     readonly_fields = (
-        *("state_label", "has_two_factor", "avatar_picture", "connection_links"),
+        *("state_label", "has_two_factor", "avatar_picture", "phone", "phone_verified", "connection_links"),
         *("last_login_at", "created_at", "updated_at"),
     )
     actions_detail = ("act_as",)
     fieldsets = (
         (None, {"fields": (("email", "name"), ("role", "state_label"), ("is_active", "email_verified"))}),
-        ("Picture", {"fields": ("avatar_picture",)}),
+        ("Picture and telephone", {"fields": ("avatar_picture", ("phone", "phone_verified"))}),
         ("Signing in", {"fields": (("has_two_factor", "connection_links", "last_login_at"),)}),
         ("Times", {"fields": (("created_at", "updated_at"),)}),
     )

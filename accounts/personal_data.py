@@ -12,6 +12,7 @@ from accounts.models import (
     MfaChallenge,
     Passkey,
     PasskeyChallenge,
+    PhoneCode,
     RecoveryCode,
     Session,
     SingleUseToken,
@@ -32,6 +33,8 @@ _PROFILE = (
     "email_verified",
     "mfa_enabled",
     "bio",
+    "phone",
+    "phone_verified",
     "locale",
     "time_zone",
     "last_login_at",
@@ -55,6 +58,7 @@ _PASSKEY = ("id", "name", "aaguid", "transports", "backup_eligible", "backed_up"
         "totp_devices",
         "recovery_codes",
         "mfa_challenges",
+        "phone_codes",
         "connections",
         "impersonations",
         "passkeys",
@@ -121,6 +125,7 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         "totp_devices",
         "recovery_codes",
         "mfa_challenges",
+        "phone_codes",
         "connections",
         "social_flows",
         "impersonations",
@@ -146,7 +151,7 @@ def erase(erasure: Erasure) -> None:
     erasure.delete(connections)
     erasure.delete(SocialFlow.objects.filter(user_id=erasure.user_id))
     erasure.delete(KnownDevice.objects.filter(user_id=erasure.user_id))
-    for second_step in (TotpDevice, Passkey, RecoveryCode, MfaChallenge, PasskeyChallenge):
+    for second_step in (TotpDevice, Passkey, RecoveryCode, MfaChallenge, PasskeyChallenge, PhoneCode):
         erasure.delete(second_step._base_manager.filter(user_id=erasure.user_id))
     for key in _avatars(erasure.user_id):
         for name in stored_names(key):
@@ -176,6 +181,12 @@ def _second_factors(user_id: UUID) -> Iterator[PersonalFile]:
         "accounts/second_steps.json",
         rows_of(waiting, "id", "created_at", "expires_at", "used_at"),
         about="Sign-ins that waited for your second factor.",
+    )
+    texted = PhoneCode.objects.filter(user_id=user_id)
+    yield PersonalFile(
+        "accounts/phone_codes.json",
+        rows_of(texted, "id", "created_at", "expires_at", "tries_left"),
+        about="A code that was texted to you, without its digits.",
     )
 
 

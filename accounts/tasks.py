@@ -10,6 +10,7 @@ from accounts.services import (
     mfa_challenges,
     passkey_challenges,
     passwords,
+    phones,
     refreshing,
     registration,
     sessions,
@@ -65,3 +66,4 @@ def purge(**_: Any) -> None:
     social.purge_flows()
     impersonation_ends.end_overdue_impersonations()
     impersonation_ends.purge_impersonations()
+    phones.purge_phone_codes()

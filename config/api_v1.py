@@ -9,6 +9,7 @@ from accounts.api.gateway import Verify
 from accounts.api.mfa import AuthenticatorApp, ConfirmAuthenticatorApp, RecoveryCodes, SecondFactors, VerifySecondFactor
 from accounts.api.passkeys import OnePasskey, PasskeyLogin, PasskeyLoginOptions, PasskeyOptions, Passkeys
 from accounts.api.passwords import ChangeEmail, ChangePassword, ForgotPassword, ResetPassword
+from accounts.api.phone import ConfirmPhone, ResendPhoneCode
 from accounts.api.profile import Profile
 from accounts.api.registration import Register, ResendVerification, VerifyEmail
 from accounts.api.roles import OneRole, Permissions, Roles
@@ -90,5 +91,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("permissions", Permissions.as_view(), name="permissions"),
     path("profile", Profile.as_view(), name="profile"),
     path("profile/export", ProfileExport.as_view(), name="profile-export"),
+    path("profile/phone/confirm", ConfirmPhone.as_view(), name="confirm-phone"),
+    path("profile/phone/resend", ResendPhoneCode.as_view(), name="resend-phone-code"),
     path("profile/avatar", Avatar.as_view(), name="avatar"),
 ]

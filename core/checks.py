@@ -170,6 +170,15 @@ def _mail() -> Iterator[CheckMessage]:
         yield Warning("Mail goes out in the clear.", hint="Drop tls=none from EMAIL_URL.", id="nook.W123")
 
 
+def _text_messages() -> Iterator[CheckMessage]:
+    if settings.SMS.get("scheme") == "console":
+        hint = "Set SMS_URL to twilio://…, or leave it empty: then there are no telephone numbers."
+        yield Error("Codes by text message are printed in the log.", hint=hint, id="nook.E124")
+    elif settings.SMS and not settings.SMS_ALLOWED_PREFIXES:
+        hint = "Name the countries that your people live in: SMS_ALLOWED_PREFIXES=+43,+49."
+        yield Warning("Anybody may have text messages sent to any country, at your cost.", hint=hint, id="nook.W125")
+
+
 _RULES: Final[tuple[Callable[[], Iterator[CheckMessage]], ...]] = (
     _debug,
     _hosts,
@@ -186,6 +195,7 @@ _RULES: Final[tuple[Callable[[], Iterator[CheckMessage]], ...]] = (
     _ways_out,
     _metrics,
     _mail,
+    _text_messages,
 )
 
 

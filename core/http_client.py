@@ -322,13 +322,15 @@ def _headers(target: _Target, given: Mapping[str, str] | None, *, json: Any) -> 
 
 def _pause(attempt: int, response: Response | None = None) -> float:
     """Return how long to wait: what the other side asks for, within reason, else doubling with full jitter."""
-    asked = _retry_after(response.headers.get("retry-after", "")) if response is not None else None
+    asked = retry_after_of(response) if response is not None else None
     if asked is not None:
         return min(asked, _RETRY_AFTER_AT_MOST)
     return random.uniform(0, _BACKOFF * 2**attempt)  # noqa: S311  # jitter
 
 
-def _retry_after(text: str) -> float | None:
+def retry_after_of(response: Response) -> float | None:
+    """Return how many seconds the other side asks to be left alone (`Retry-After`), None when it does not say."""
+    text = response.headers.get("retry-after", "")
     if text.isdecimal():
         return float(text)
     try:

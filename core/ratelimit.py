@@ -25,6 +25,7 @@ SCOPES: Final[dict[str, tuple[float, float]]] = {
     "upload": (60, 1),
     "bulk": (10, 1 / 6),
     "mail": (5, 1 / 600),
+    "sms": (3, 1 / 300),
 }
 """Name to capacity and refill per second; the documentation's table is made from this."""
 

@@ -147,8 +147,12 @@ def _preview(message: Message) -> dict[str, str]:
     if settings.ADMIN_SHOWS_MAIL_SECRETS:
         found = _LINK.search(mail.text)
         return {"subject": mail.subject, "text": mail.text, "html": mail.html, "link": found[0] if found else ""}
-    return {"subject": mail.subject, "text": _masked(mail.text), "html": _masked(mail.html), "link": ""}
+    code = str(message.context.get("code", ""))
+    text, html = _masked(mail.text, code), _masked(mail.html, code)
+    return {"subject": mail.subject, "text": text, "html": html, "link": ""}
 
 
-def _masked(text: str) -> str:
-    return _SECRET.sub(r"\1••••••••", text)
+def _masked(text: str, code: str) -> str:
+    """Return the text without the secrets of its links, and without the code that it tells."""
+    without_code = text.replace(code, "••••••") if code else text
+    return _SECRET.sub(r"\1••••••••", without_code)

@@ -13,12 +13,16 @@ class UnknownKind(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of message; a security kind can never be switched off by its recipient."""
+    """One kind of message; a security kind can never be switched off by its recipient.
+
+    `channel` is the way it leaves by: "email", or "sms" with one template, `templates/sms/<code>.txt`.
+    """
 
     code: str
     title: str
     category: str
     is_security: bool = False
+    channel: str = "email"
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
 
@@ -136,6 +140,22 @@ KINDS: Final[dict[str, Kind]] = {
             is_security=True,
             required=frozenset({"provider", "change"}),
             optional=_ORIGIN,
+        ),
+        Kind(
+            "account.phone_code",
+            "Code that proves a telephone number",
+            ACCOUNT,
+            is_security=True,
+            channel="sms",
+            required=frozenset({"code"}),
+            optional=frozenset({"valid_for"}),
+        ),
+        Kind(
+            "account.phone_changed",
+            "Your telephone number was changed",
+            ACCOUNT,
+            is_security=True,
+            optional=frozenset({"phone"}) | _ORIGIN,
         ),
         Kind(
             "ops.alert",

@@ -1,15 +1,19 @@
 """What was told to whom: a row per message and channel, a row per attempt to deliver it."""
 
+from datetime import timedelta
 from typing import ClassVar, Final, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from core.crypto import EncryptedJSONField
 from core.models import BaseModel
 
 EMAIL = "email"
+SMS = "sms"
+CHANNELS = (EMAIL, SMS)
 
 MAX_ATTEMPTS: Final = 12
 """How often a message is offered before it is given up: about five hours, which outlast most outages."""
@@ -38,6 +42,10 @@ class MessageQuerySet(models.QuerySet["Message"]):
         """Return the messages that are still to be delivered."""
         return self.filter(state__in=OPEN_STATES)
 
+    def texts_of_the_last_day(self) -> Self:
+        """Return the text messages of the last 24 hours, whatever became of them."""
+        return self.filter(channel=SMS, created_at__gt=Now() - timedelta(days=1))
+
     def failed(self) -> Self:
         """Return the messages that were given up."""
         return self.filter(state__in=(FAILED, BOUNCED))
@@ -64,6 +72,7 @@ class Message(BaseModel):
     claimed_at = models.DateTimeField(null=True, blank=True)
     next_try_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
     message_id = models.CharField(max_length=255)
     dedup_key = models.CharField(max_length=200, null=True, blank=True)
 
@@ -73,6 +82,7 @@ class Message(BaseModel):
         db_table = "messages"
         constraints = [
             models.CheckConstraint(condition=Q(state__in=STATES), name="ck_messages_state"),
+            models.CheckConstraint(condition=Q(channel__in=CHANNELS), name="ck_messages_channel"),
             models.UniqueConstraint(fields=["message_id"], name="uq_messages_message_id"),
             models.UniqueConstraint(fields=["dedup_key"], name="uq_messages_dedup_key"),
         ]
@@ -80,6 +90,7 @@ class Message(BaseModel):
             models.Index(fields=["recipient", "-created_at"], name="idx_messages_recipient_id"),
             models.Index(fields=["state", "-created_at"], name="idx_messages_state"),
             models.Index(fields=["address"], name="idx_messages_address"),
+            models.Index(fields=["created_at"], name="idx_messages_sms", condition=Q(channel=SMS)),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from django.utils import translation
 
 from notifications.channels import Outgoing
 from notifications.kinds import kind_of
-from notifications.models import Message
+from notifications.models import SMS, Message
 
 
 def render(message: Message) -> Outgoing:
@@ -22,6 +22,9 @@ def render(message: Message) -> Outgoing:
         "public_url": settings.PUBLIC_URL,
     }
     with translation.override(message.locale):
+        if message.channel == SMS:
+            text = _fill(f"sms/{message.kind}.txt", variables, autoescape=False)
+            return Outgoing(message_id=message.message_id, address=message.address, subject="", text=text)
         subject = _fill(f"emails/{message.kind}.subject.txt", variables, autoescape=False)
         return Outgoing(
             message_id=message.message_id,

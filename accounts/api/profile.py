@@ -1,15 +1,16 @@
 """`/profile`: oneself, as one writes it."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpResponse
+from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.api.fields import LocaleField, TimeZoneField
 from accounts.api.shapes import PROFILE_EXAMPLE, ProfileShape, profile_shape
 from accounts.models import User
-from accounts.services import users
+from accounts.services import profiles
 from core.api.access import ANY_TOKEN, SIGNED_IN
 from core.api.concurrency import etag, not_modified, require_match
 from core.api.envelope import success
@@ -17,18 +18,25 @@ from core.api.fields import NameField, PlainTextField
 from core.api.operations import operation
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
-from core.errors import PreconditionFailed
+from core.errors import PreconditionFailed, ReauthenticationRequired
+
+_PHONE: Final = (
+    "Another `phone` (E.164) needs a sign-in within the last ten minutes; a code is sent to it by text message, for "
+    "`POST /profile/phone/confirm`. null takes it away. Codes of a refusal: `invalid_phone`, `not_a_mobile`, "
+    "`country_not_served`, `sms_not_configured`."
+)
 
 
 class ProfileInput(StrictSerializer):
     """The profile whole (PUT) or in part (PATCH)."""
 
-    ignored_fields = frozenset({"id", "email", "avatar", "avatar_sizes", "created_at", "updated_at"})
+    ignored_fields = frozenset({"id", "email", "avatar", "avatar_sizes", "phone_verified", "created_at", "updated_at"})
 
     name = NameField(max_length=255)
     bio = PlainTextField(max_length=2000, allow_blank=True, default="")
     locale = LocaleField(default="en")
     time_zone = TimeZoneField(default="UTC")
+    phone = serializers.CharField(required=False, allow_null=True, max_length=40)
 
 
 class Profile(ApiView):
@@ -42,12 +50,12 @@ class Profile(ApiView):
 
     @operation(
         "Replace one's profile",
-        description="What is left out goes back to its default.",
+        description=f"What is left out goes back to its default, but for the telephone number, which stays. {_PHONE}",
         request=ProfileInput,
         response=ProfileShape,
         request_example={"name": "Olive Owner", "bio": "", "locale": "en", "time_zone": "Europe/Vienna"},
         response_example=PROFILE_EXAMPLE,
-        errors=(PreconditionFailed,),
+        errors=(PreconditionFailed, ReauthenticationRequired),
         etag=True,
     )
     def put(self, request: Request) -> HttpResponse:
@@ -55,21 +63,19 @@ class Profile(ApiView):
 
     @operation(
         "Change one's profile",
+        description=_PHONE,
         request=ProfileInput,
         response=ProfileShape,
         request_example={"time_zone": "Europe/Vienna"},
         response_example=PROFILE_EXAMPLE,
-        errors=(PreconditionFailed,),
+        errors=(PreconditionFailed, ReauthenticationRequired),
         etag=True,
     )
     def patch(self, request: Request) -> HttpResponse:
         return self._change(request, parse(ProfileInput, request, partial=True))
 
     def _change(self, request: Request, changes: dict[str, Any]) -> HttpResponse:
-        user = users.change_user(
-            actor=self.caller,
-            user_id=self.caller.own_id,
-            changes=changes,
-            check_version=partial(require_match, request),
+        user = profiles.change_profile(
+            actor=self.caller, changes=changes, check_version=partial(require_match, request)
         )
         return success(profile_shape(user), headers={"ETag": etag(user.version)})

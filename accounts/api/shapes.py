@@ -31,6 +31,8 @@ PROFILE_EXAMPLE = {
     "bio": "",
     "locale": "en",
     "time_zone": "Europe/Vienna",
+    "phone": "+436641234567",
+    "phone_verified": True,
     "avatar": "https://nook.example/avatars/5e0c1b9f4a7d3e2c8b6a1f0d9e8c7b6a5f4e3d2c-192.webp",
     "avatar_sizes": {
         "64": "https://nook.example/avatars/5e0c1b9f4a7d3e2c8b6a1f0d9e8c7b6a5f4e3d2c-64.webp",
@@ -112,6 +114,8 @@ class ProfileShape(serializers.Serializer[Any]):
     bio = serializers.CharField(allow_blank=True)
     locale = serializers.CharField()
     time_zone = serializers.CharField()
+    phone = serializers.CharField(allow_null=True)
+    phone_verified = serializers.BooleanField()
     avatar = serializers.CharField(allow_null=True)
     avatar_sizes = serializers.DictField(
         child=serializers.CharField(), allow_null=True, help_text="Addresses by the length of an edge in pixels."
@@ -184,6 +188,8 @@ def profile_shape(user: User) -> dict[str, Any]:
         "bio": user.bio,
         "locale": user.locale,
         "time_zone": user.time_zone,
+        "phone": user.phone,
+        "phone_verified": user.phone_verified,
         "avatar": avatar_url(user.avatar),
         "avatar_sizes": avatar_urls(user.avatar),
         "created_at": user.created_at,

@@ -2,6 +2,7 @@ from accounts.models.api_tokens import ApiToken
 from accounts.models.connections import Connection, SocialFlow
 from accounts.models.impersonations import Impersonation
 from accounts.models.passkeys import Passkey, PasskeyChallenge
+from accounts.models.phone_codes import PhoneCode
 from accounts.models.roles import Role
 from accounts.models.second_factors import MfaChallenge, RecoveryCode, TotpDevice
 from accounts.models.sessions import KnownDevice, Session, SpentRefreshToken
@@ -17,6 +18,7 @@ __all__ = [
     "MfaChallenge",
     "Passkey",
     "PasskeyChallenge",
+    "PhoneCode",
     "RecoveryCode",
     "Role",
     "Session",

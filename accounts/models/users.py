@@ -78,6 +78,8 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
     bio = models.CharField(max_length=2000, blank=True, default="", db_default="")
     locale = models.CharField(max_length=35, default="en", db_default="en")
     time_zone = models.CharField(max_length=64, default="UTC", db_default="UTC")
+    phone = models.CharField(max_length=16, null=True, blank=True, editable=False)
+    phone_verified = models.BooleanField(default=False, db_default=False, editable=False)
     avatar = models.CharField(max_length=40, null=True, blank=True, editable=False)
     last_login = None
     last_login_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -99,6 +101,12 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
                 fields=["email"], condition=models.Q(deleted_at__isnull=True), name="idx_users_email"
             ),
             models.CheckConstraint(name="ck_users_email_lower", condition=models.Q(email=Lower("email"))),
+            models.CheckConstraint(
+                name="ck_users_phone", condition=models.Q(phone__regex=r"^\+[1-9][0-9]{6,14}$") | models.Q(phone=None)
+            ),
+            models.CheckConstraint(
+                name="ck_users_phone_verified", condition=models.Q(phone_verified=False) | models.Q(phone__isnull=False)
+            ),
         ]
         indexes = [
             GinIndex(

@@ -24,6 +24,8 @@ def blank_user(erasure: Erasure) -> None:
         email_verified=False,
         bio="",
         avatar=None,
+        phone=None,
+        phone_verified=False,
         locale="en",
         time_zone="UTC",
         last_login_at=None,

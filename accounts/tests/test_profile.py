@@ -17,7 +17,7 @@ def test_it_shows_oneself(owner: User, client_of: ClientOf) -> None:
 
     data = answer.json()["data"]
     assert list(data) == [
-        *("id", "email", "name", "bio", "locale", "time_zone"),
+        *("id", "email", "name", "bio", "locale", "time_zone", "phone", "phone_verified"),
         *("avatar", "avatar_sizes", "created_at", "updated_at"),
     ]
     assert (data["avatar"], data["avatar_sizes"]) == (None, None)

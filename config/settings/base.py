@@ -14,6 +14,7 @@ from config.database import database_from_url
 from config.settings.admin import *  # noqa: F403  # settings are stitched by star imports
 from config.settings.mail import *  # noqa: F403  # as above
 from config.settings.processes import *  # noqa: F403  # settings are stitched by star imports
+from config.settings.sms import *  # noqa: F403  # as above
 from config.settings.social import *  # noqa: F403  # as above
 from core.embedded.locations import Locations
 from core.logging import logging_settings, wants_pretty_lines

@@ -15,6 +15,8 @@ from config.settings.base import (
     NOOK_WORKERS,
     PUBLIC_URL,
     SECRET_KEY,
+    SMS,
+    SMS_TIMEOUT_SECONDS,
 )
 from core.embedded.secrets import load_or_create
 
@@ -27,6 +29,8 @@ METRICS_ALLOWED_NETWORKS = METRICS_ALLOWED_NETWORKS or ["127.0.0.0/8", "::1"]
 
 _name = "localhost" if NOOK_HOST in {"0.0.0.0", "::", ""} else NOOK_HOST  # noqa: S104  # listening everywhere
 PUBLIC_URL = PUBLIC_URL or f"http://{_name}:{NOOK_PORT}"
+# As with mail, a developer reads text messages in the log.
+SMS = SMS or {"scheme": "console", "timeout": SMS_TIMEOUT_SECONDS}
 DEMO_DATA_ALLOWED = True
 NOOK_DEMO = env.boolean("NOOK_DEMO", True, help="Whether the first start of `manage.py up` makes demo data.")
 # A laptop has other work to do.

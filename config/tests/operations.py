@@ -101,6 +101,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/roles/{role_id}": {"description": "Changed"},
     "PUT /api/v1/profile": {"name": "Changed", "bio": "", "locale": "en", "time_zone": "UTC"},
     "PATCH /api/v1/profile": {"name": "Changed"},
+    "POST /api/v1/profile/phone/confirm": {"code": "123456"},
     "POST /api/v1/resources": {"name": "New"},
     "PUT /api/v1/resources/{resource_id}": {"name": "Changed"},
     "PATCH /api/v1/resources/{resource_id}": {"name": "Changed"},

@@ -87,6 +87,8 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "PATCH /api/v1/profile": (401, 200, 200, 200, 200),
     "POST /api/v1/profile/avatar": (401, 200, 200, 200, 200),
     "DELETE /api/v1/profile/avatar": (401, 204, 204, 204, 204),
+    "POST /api/v1/profile/phone/confirm": (401, 401, 401, 401, 401),
+    "POST /api/v1/profile/phone/resend": (401, 409, 409, 409, 409),
     "POST /api/v1/profile/export": (401, 202, 202, 202, 202),
     # Jobs
     "GET /api/v1/jobs": (401, 200, 200, 200, 200),
@@ -135,6 +137,8 @@ NOT_FOR_TOKENS = frozenset(
         "PATCH /api/v1/profile",
         "POST /api/v1/profile/avatar",
         "DELETE /api/v1/profile/avatar",
+        "POST /api/v1/profile/phone/confirm",
+        "POST /api/v1/profile/phone/resend",
         "POST /api/v1/profile/export",
         # A job's result may hold more than the token's scopes.
         "GET /api/v1/jobs",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeAlias
 
 
@@ -19,10 +20,12 @@ class Outgoing:
 class DeliveryFailed(Exception):
     """The other side did not take the message; only a failure that is not `permanent` is tried again."""
 
-    def __init__(self, answer: str, *, permanent: bool) -> None:
+    def __init__(self, answer: str, *, permanent: bool, retry_after: timedelta | None = None) -> None:
         super().__init__(answer)
         self.answer = answer
         self.permanent = permanent
+        self.retry_after = retry_after
+        """How long the other side asks to be left alone."""
 
 
 class ServerDown(DeliveryFailed):

@@ -23,7 +23,7 @@ from django.utils import timezone
 from core.crypto import DecryptionFailed
 from core.events import publish
 from core.permissions import SYSTEM
-from notifications.channels import DeliveryFailed, Fence, Outgoing, email
+from notifications.channels import DeliveryFailed, Fence, Outgoing, email, sms
 from notifications.kinds import UnknownKind
 from notifications.models import (
     EMAIL,
@@ -35,12 +35,13 @@ from notifications.models import (
     QUEUED,
     SENDING,
     SENT,
+    SMS,
     Message,
     MessageAttempt,
 )
 from notifications.templates import render
 
-CHANNELS: Final = {EMAIL: email.send}
+CHANNELS: Final = {EMAIL: email.send, SMS: sms.send}
 LONGEST_WAIT: Final = timedelta(hours=1)
 
 _random: Final = SystemRandom()
@@ -85,6 +86,8 @@ def deliver(*, message_id: UUID) -> Postponed | None:
 
 def _written(message: Message) -> Outgoing:
     """Return the message as it goes out; one that this release cannot write (any more, or yet) is tried again."""
+    if message.expires_at is not None and message.expires_at <= timezone.now():
+        raise DeliveryFailed("too late: what it says holds no longer", permanent=True)
     try:
         return render(message)
     except (UnknownKind, TemplateDoesNotExist, DecryptionFailed) as error:
@@ -93,7 +96,7 @@ def _written(message: Message) -> Outgoing:
 
 def lease() -> timedelta:
     """Return how long a claim holds: the socket operations that follow the fence, each at its timeout."""
-    return timedelta(seconds=3 * settings.MAIL.get("timeout", 1))
+    return timedelta(seconds=3 * max(settings.MAIL.get("timeout", 1), settings.SMS.get("timeout", 1)))
 
 
 @transaction.atomic
@@ -149,7 +152,7 @@ def _note_success(message: Message, answer: str) -> None:
 @transaction.atomic
 def _note_failure(message: Message, failure: DeliveryFailed) -> Postponed | None:
     is_over = failure.permanent or message.attempts_left == 0
-    wait = timedelta(0) if is_over else _wait_after(message.attempt_count)
+    wait = timedelta(0) if is_over else _wait_after(message.attempt_count, asked=failure.retry_after)
     next_try_at = None if is_over else timezone.now() + wait
     outcome = OUTCOME_REFUSED if failure.permanent else OUTCOME_DEFERRED
     _close_attempt(message, outcome, failure.answer, next_try_at)
@@ -172,8 +175,11 @@ def _storable(answer: str) -> str:
     return answer.replace("\0", "")[:1000]
 
 
-def _wait_after(attempt: int) -> timedelta:
-    """Return the wait before the next try: twice as long each time, with jitter so that a crowd spreads out."""
+def _wait_after(attempt: int, *, asked: timedelta | None) -> timedelta:
+    """Return the wait before the next try: twice as long each time, with jitter so that a crowd spreads out.
+
+    It is never shorter than what the other side asks for, up to the longest wait.
+    """
     full = timedelta(seconds=float(settings.MAIL_RETRY_SECONDS)) * 2 ** min(attempt - 1, 16)
     wait: timedelta = min(full, LONGEST_WAIT)
-    return wait * _random.uniform(0.75, 1.25)
+    return max(wait * _random.uniform(0.75, 1.25), min(asked or timedelta(0), LONGEST_WAIT))

@@ -1,7 +1,7 @@
 """Writing messages: the row now, the delivery after commit."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,23 +31,27 @@ def send(
     locale: str = "",
     context: Mapping[str, str] | None = None,
     dedup_key: str | None = None,
+    expires_at: datetime | None = None,
 ) -> Message:
-    """Write the message and promise its delivery, in the caller's transaction.
+    """Write the message and promise its delivery, in the caller's transaction; past `expires_at` it is not sent.
 
     `to` is a user, whose address, name and language are taken where none is given. With a `dedup_key`
     that was used before, the earlier message is returned and nothing is sent. Raises `UnknownKind`, and
     `ValueError` for variables that the kind does not have or lacks.
     """
     variables = dict(context or {})
-    kind_of(kind).refuse_wrong_variables(frozenset(variables))
+    sort = kind_of(kind)
+    sort.refuse_wrong_variables(frozenset(variables))
     user: Any = None if address and name and locale else _user(to)
     message = Message(
         kind=kind,
+        channel=sort.channel,
         recipient_id=to,
         address=address or user.email,
         locale=locale or getattr(user, "locale", "en"),
         context={"name": name or getattr(user, "name", ""), **variables},
         dedup_key=dedup_key,
+        expires_at=expires_at,
     )
     message.message_id = f"<{message.id}@{_mail_host()}>"
     earlier = _write(message)

@@ -113,12 +113,13 @@ def test_an_unknown_kind_and_wrong_variables_are_refused(db: None) -> None:
 
 
 def test_every_kind_has_its_three_templates_and_fills_them(drain: Callable[[], int], smtp_sink: SmtpSink) -> None:
-    for kind in KINDS.values():
+    mailed = [kind for kind in KINDS.values() if kind.channel == "email"]
+    for kind in mailed:
         variables = {name: f"value-of-{name}" for name in kind.required | kind.optional}
         services.send(kind.code, address=f"{kind.code}@example.com", context=variables)
     drain()
 
-    for kind in KINDS.values():
+    for kind in mailed:
         (mail,) = smtp_sink.to(f"{kind.code}@example.com")
         for name in kind.required | kind.optional:
             assert f"value-of-{name}" in text_of(mail), (kind.code, name)
