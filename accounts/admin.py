@@ -28,7 +28,7 @@ from accounts.pages.impersonations import ImpersonationAdmin
 from accounts.pages.passkeys import PasskeyAdmin
 from accounts.pages.roles import RoleAdmin
 from accounts.pages.second_factors import ResetsSecondFactors, TwoFactorFilter
-from accounts.services import avatars, invitations, unlocking, users
+from accounts.services import avatars, erasing, invitations, unlocking, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
 from core.model_admin import ReadOnlyModelAdmin
@@ -129,6 +129,7 @@ class UserAdmin(ResetsSecondFactors):
         "reset_two_factor",
         "remove_avatar",
         "restore",
+        "erase_now",
     )
     readonly_fields = (
         *("state_label", "has_two_factor", "avatar_picture", "phone", "phone_verified", "connection_links"),
@@ -276,6 +277,16 @@ class UserAdmin(ResetsSecondFactors):
             queryset.filter(deleted_at__isnull=False).order_by("pk"),
             lambda user: users.restore_user(actor=actor, user_id=user.pk),
             done="{} users restored.",
+        )
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return _actor(request).holds(ADMIN)
+
+    @admin.action(description="Erase now (deleted users, for good)", permissions=["erase"])
+    def erase_now(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        actor, people = _actor(request), queryset.filter(anonymised_at=None).order_by("pk")
+        self.for_each(
+            request, people, lambda user: erasing.erase_now(actor=actor, user_id=user.pk), done="{} users erased."
         )
 
     def _set(self, request: HttpRequest, queryset: QuerySet[User], field: str, value: bool, *, done: str) -> None:

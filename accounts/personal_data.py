@@ -22,6 +22,7 @@ from accounts.models import (
 )
 from accounts.services.erasing import blank_user
 from accounts.services.throttle import forget_failures
+from core.models import Event
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
 
 _PROFILE = (
@@ -140,6 +141,11 @@ def erase(erasure: Erasure) -> None:
     erasure.addresses.update(User.all_objects.filter(pk=erasure.user_id).values_list("email", flat=True))
     connections = Connection.objects.filter(user_id=erasure.user_id)
     erasure.addresses.update(address for address in connections.values_list("email", flat=True) if address)
+    erasure.addresses.update(_former_addresses(erasure.user_id))
+    # Whoever registered with an address since the account was deleted keeps what is theirs.
+    erasure.addresses -= set(
+        User.objects.exclude(pk=erasure.user_id).values_list("email", flat=True).filter(email__in=erasure.addresses)
+    )
     for address in sorted(erasure.addresses):
         erasure.count("sign_in_throttles", forget_failures(address))
     erasure.delete(links)
@@ -157,6 +163,13 @@ def erase(erasure: Erasure) -> None:
         for name in stored_names(key):
             erasure.forget_file(name)
     blank_user(erasure)
+
+
+def _former_addresses(user_id: UUID) -> set[str]:
+    """Return the addresses that the account had before, as the log tells."""
+    changes = Event.objects.filter(subject_id=str(user_id), type__in=["user.email_changed", "user.updated"])
+    found = changes.values_list("payload__before__email", "payload__after__email")
+    return {address for pair in found for address in pair if address}
 
 
 def _second_factors(user_id: UUID) -> Iterator[PersonalFile]:

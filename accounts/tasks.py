@@ -6,6 +6,7 @@ from accounts.services import (
     api_tokens,
     authenticator_apps,
     avatars,
+    erasing,
     impersonation_ends,
     mfa_challenges,
     passkey_challenges,
@@ -49,6 +50,12 @@ def remove_pictures(*, key: str, **_: Any) -> None:
 def sweep_avatars(**_: Any) -> None:
     """Delete the pictures that an interrupted upload, or the end of an account, left behind."""
     avatars.sweep_avatars()
+
+
+@task(queue="maintenance", max_attempts=3)
+def erase_accounts(**_: Any) -> None:
+    """Anonymise the accounts whose time of grace is over."""
+    erasing.erase_due_accounts()
 
 
 @task(queue="maintenance")

@@ -10,7 +10,7 @@ from accounts.api.mfa import AuthenticatorApp, ConfirmAuthenticatorApp, Recovery
 from accounts.api.passkeys import OnePasskey, PasskeyLogin, PasskeyLoginOptions, PasskeyOptions, Passkeys
 from accounts.api.passwords import ChangeEmail, ChangePassword, ForgotPassword, ResetPassword
 from accounts.api.phone import ConfirmPhone, ResendPhoneCode
-from accounts.api.profile import Profile
+from accounts.api.profile import Profile, RestoreAccount
 from accounts.api.registration import Register, ResendVerification, VerifyEmail
 from accounts.api.roles import OneRole, Permissions, Roles
 from accounts.api.sessions import Login, Logout, LogoutAll, OneSession, Reauthenticate, RefreshToken, Sessions
@@ -80,6 +80,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/forgot-password", ForgotPassword.as_view(), name="forgot-password"),
     path("auth/reset-password", ResetPassword.as_view(), name="reset-password"),
     path("auth/change-password", ChangePassword.as_view(), name="change-password"),
+    path("auth/restore-account", RestoreAccount.as_view(), name="restore-account"),
     path("auth/change-email", ChangeEmail.as_view(), name="change-email"),
     # Accounts: users, roles, profile
     path("users", Users.as_view(), name="users"),

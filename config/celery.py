@@ -24,6 +24,7 @@ SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
     # accounts
     "purge-accounts": ("accounts.tasks.purge", crontab(minute="40", hour="3"), "maintenance"),
     "sweep-avatars": ("accounts.tasks.sweep_avatars", crontab(minute="10", hour="4"), "maintenance"),
+    "erase-accounts": ("accounts.tasks.erase_accounts", crontab(minute="20", hour="4"), "maintenance"),
     # core
     "export-audit-head": ("core.tasks.export_audit_head", timedelta(minutes=1), "maintenance"),
     "make-partitions": ("core.tasks.make_partitions", crontab(minute="20", hour="0"), "maintenance"),

@@ -33,6 +33,7 @@ urlpatterns = [
     path("reset-password", links.ResetPasswordPage.as_view(), name="reset-password-page"),
     path("accept-invitation", links.AcceptInvitationPage.as_view(), name="accept-invitation-page"),
     path("change-email", links.ChangeEmailPage.as_view(), name="change-email-page"),
+    path("restore-account", links.RestoreAccountPage.as_view(), name="restore-account-page"),
     path("data-export", links.DataExportPage.as_view(), name="data-export-page"),
     # Operations: no envelope
     path("health", health.health),

@@ -52,7 +52,9 @@ class Erasure:
     def delete(self, rows: models.QuerySet[Any]) -> None:
         """Delete the rows, and what the database deletes with them."""
         found = rows.order_by()
-        self.subjects.update(str(key) for key in found.values_list("pk", flat=True))
+        # Numbers are not unique over tables: only ids that are can name a row in the log.
+        keys = found.values_list("pk", flat=True)
+        self.subjects.update(str(key) for key in keys if isinstance(key, UUID))
         for label, number in found.delete()[1].items():
             self.count(apps.get_model(label)._meta.db_table, number)
 

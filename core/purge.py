@@ -28,7 +28,7 @@ def expired() -> Iterator[Expired]:
     """Yield each table's rows that are past their time; bins with children before parents."""
     bin_end = Now() - timedelta(days=settings.BIN_RETENTION_DAYS)
     for model in reversed(list(apps.get_models())):
-        if issubclass(model, SoftDeleteModel):
+        if issubclass(model, SoftDeleteModel) and model.leaves_the_bin_by_purge:
             yield Expired(model._meta.db_table, model.all_objects.filter(deleted_at__lt=bin_end))
     yield Expired("idempotency_keys", IdempotencyKey.objects.filter(expires_at__lt=Now()))
     trace_end = Now() - timedelta(days=settings.TRACE_RETENTION_DAYS)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
+from django.core.files.storage import default_storage
 
 from core import events, jobs, partitions, purge, schedules, seal, worker
 from core.queue import task
@@ -31,6 +32,12 @@ def run_schedule(*, run_id: int, name: str, **_unknown: object) -> None:
 def export_audit_head(**_unknown: object) -> None:
     """Put the end of the sealed log where the database cannot reach it."""
     seal.export_head()
+
+
+@task(queue="maintenance")
+def remove_file(*, name: str, **_unknown: object) -> None:
+    """Remove a stored file that nobody has any more; one that is gone already is none."""
+    default_storage.delete(name)
 
 
 @task(queue="maintenance")

@@ -84,6 +84,14 @@ KINDS: Final[dict[str, Kind]] = {
             is_security=True,
             required=frozenset({"old_role", "new_role"}),
         ),
+        Kind(
+            "account.deletion_requested",
+            "Your account is deleted",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"link", "valid_for"}),
+        ),
+        Kind("account.deleted", "Your account was deleted", ACCOUNT, is_security=True, required=frozenset({"days"})),
         Kind("account.password_changed", "Your password was changed", ACCOUNT, is_security=True, optional=_ORIGIN),
         Kind(
             "account.mfa_changed",

@@ -22,6 +22,6 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
 
 @erases_personal_data("notifications", tables=("messages", "message_attempts"))
 def erase(erasure: Erasure) -> None:
-    """Delete the messages to the person, whoever's account they were sent for."""
-    to_them = Q(recipient_id=erasure.user_id) | Q(address__in=sorted(erasure.addresses))
+    """Delete the messages to the person, those too that were sent to an address and to no account."""
+    to_them = Q(recipient_id=erasure.user_id) | Q(recipient=None, address__in=sorted(erasure.addresses))
     erasure.delete(Message.objects.filter(to_them))

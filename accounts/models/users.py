@@ -1,13 +1,16 @@
 """The user: an e-mail address, a password hash, one role."""
 
+from datetime import timedelta
 from typing import ClassVar, Final, Self
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import get_backends
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Lower, Upper
+from django.db.models import F
+from django.db.models.functions import Coalesce, Lower, Now, Upper
 
 from accounts.models.roles import DefaultRole, Role
 from core.models import BaseModel, SoftDeleteModel, SoftDeleteQuerySet
@@ -36,6 +39,16 @@ class UserQuerySet(SoftDeleteQuerySet["User"]):
     def locked(self) -> Self:
         """Return the users with their roles, locked for a write; rows that merely refer to them stay free."""
         return self.select_for_update(of=("self",), no_key=True).select_related("role")
+
+    def move_to_bin(self, *, operation: UUID, by: UUID | None) -> int:
+        """Mark the live users of this set as deleted, and say when they will be erased; return how many."""
+        grace = timedelta(days=settings.ACCOUNT_GRACE_DAYS)
+        return self.alive().update(deleted_at=Now(), deleted_by_id=by, delete_op=operation, erase_at=Now() + grace)
+
+    def to_be_erased(self) -> Self:
+        """Return the deleted users whose time of grace is over."""
+        bin_end = F("deleted_at") + timedelta(days=settings.ACCOUNT_GRACE_DAYS)
+        return self.dead().filter(anonymised_at=None).alias(due=Coalesce("erase_at", bin_end)).filter(due__lte=Now())
 
     def visible_to(self, caller: Caller) -> Self:
         """Return the users that `caller` may see in full: everyone with `read:user`, else themself."""
@@ -84,6 +97,11 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
     last_login = None
     last_login_at = models.DateTimeField(null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    erase_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """When a deleted account is erased; until then it can come back."""
+    anonymised_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    leaves_the_bin_by_purge = False
 
     impersonated_by: UUID | None = None
     """The administrator who acts as this user in the request at hand; no column."""
@@ -106,6 +124,10 @@ class User(AbstractBaseUser, BaseModel, SoftDeleteModel):
             ),
             models.CheckConstraint(
                 name="ck_users_phone_verified", condition=models.Q(phone_verified=False) | models.Q(phone__isnull=False)
+            ),
+            models.CheckConstraint(
+                name="ck_users_erased_stay_deleted",
+                condition=models.Q(anonymised_at__isnull=True) | models.Q(deleted_at__isnull=False),
             ),
         ]
         indexes = [

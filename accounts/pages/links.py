@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts.services import addresses, data_export, passwords, registration
+from accounts.services import addresses, data_export, own_account, passwords, registration
 from core import context
 from core.addresses import limit_identity
 from core.errors import ApplicationError, RateLimited
@@ -145,6 +145,18 @@ class AcceptInvitationPage(ResetPasswordPage):
     question = "Your account is ready when it is set. The password is for you alone."
     button = "Set password"
     done = ("Your account is ready", "You can close this page and sign in with your e-mail address.")
+
+
+class RestoreAccountPage(LinkPage):
+    """`/restore-account?token=…`"""
+
+    title = "Keep your account"
+    question = "Your account is about to be erased. One click, and it stays."
+    button = "Keep my account"
+    done = ("Your account is back", "You can close this page and sign in as before.")
+
+    def serve(self, values: dict[str, Any]) -> None:
+        own_account.restore_own_account(token=values["token"])
 
 
 class ChangeEmailPage(LinkPage):

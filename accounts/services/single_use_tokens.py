@@ -17,6 +17,7 @@ RESET_PASSWORD: Final = "reset_password"  # noqa: S105  # the name of a purpose
 CHANGE_EMAIL: Final = "change_email"
 INVITATION: Final = "invitation"
 DATA_EXPORT: Final = "data_export"
+RESTORE_ACCOUNT: Final = "restore_account"
 
 LIFETIMES: Final = {
     VERIFY_EMAIL: timedelta(hours=24),
@@ -31,6 +32,7 @@ _PAGES: Final = {
     CHANGE_EMAIL: "/change-email",
     INVITATION: "/accept-invitation",
     DATA_EXPORT: "/data-export",
+    RESTORE_ACCOUNT: "/restore-account",
 }
 
 
@@ -62,14 +64,17 @@ def link_to(purpose: str, secret: str) -> str:
     return f"{settings.PUBLIC_URL}{_PAGES[purpose]}?token={secret}"
 
 
-def find_token(*, secret: str, purposes: tuple[str, ...]) -> SingleUseToken:
-    """Return the open token that the secret stands for, without using it up; ValidationFailed if there is none."""
+def find_token(*, secret: str, purposes: tuple[str, ...], of_deleted: bool = False) -> SingleUseToken:
+    """Return the open token that the secret stands for, without using it up; ValidationFailed if there is none.
+
+    It is of a user who is not deleted, or of one who is: a link serves in one of the two states.
+    """
     if not is_well_formed_token(secret, MAIL_PREFIX):
         raise invalid_token()
     token = (
         SingleUseToken.objects.select_related("user__role")
         .filter(token=digest(secret), purpose__in=purposes, used_at=None, expires_at__gt=Now())
-        .filter(user__deleted_at=None)
+        .filter(user__deleted_at__isnull=not of_deleted)
         .first()
     )
     if token is None:

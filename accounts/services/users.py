@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import IntegrityError, transaction
 from django.utils.crypto import get_random_string
@@ -16,6 +17,7 @@ from accounts.models import Role, Session, User
 from accounts.models.roles import DEFAULT_ROLE
 from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
+from accounts.services.account_bin import bring_back, put_into_bin
 from accounts.services.administration import keeping_an_admin, refuse_more_than_held
 from accounts.services.api_tokens import end_api_tokens
 from accounts.services.impersonation_ends import end_where_not_permitted
@@ -25,7 +27,6 @@ from accounts.services.sessions import end_sessions, revoke
 from accounts.services.single_use_tokens import CHANGE_EMAIL, INVITATION, RESET_PASSWORD, VERIFY_EMAIL, void_tokens
 from core.errors import Conflict, Detail, NotFound, PermissionDenied, ValidationFailed
 from core.events import publish
-from core.identifiers import uuid7
 from core.permissions import ADMIN, Caller
 
 OWN_FIELDS: Final = frozenset({"name", "bio", "locale", "time_zone"})
@@ -93,12 +94,8 @@ def delete_user(*, actor: Caller, user_id: UUID, check_version: CheckVersion = a
         user = _locked(user_id)
         check_version(user.version)
         refuse_more_than_held(actor, user.permission_set)
-        operation = uuid7()
-        User.all_objects.filter(pk=user.pk).update(version=user.version + 1)
-        User.all_objects.filter(pk=user.pk).move_to_bin(operation=operation, by=actor.id)
-        publish("user.deleted", subject=user, actor=actor, data={"delete_op": str(operation)})
-        end_sessions(user_id=user.pk, actor=actor, reason="user_deleted")
-        end_api_tokens(user_id=user.pk, actor=actor, reason="user_deleted")
+        tell(user, "account.deleted", days=str(settings.ACCOUNT_GRACE_DAYS))
+        put_into_bin(user, actor=actor)
 
 
 def restore_user(*, actor: Caller, user_id: UUID) -> User:
@@ -112,16 +109,12 @@ def restore_user(*, actor: Caller, user_id: UUID) -> User:
 @transaction.atomic
 def _restore(actor: Caller, user_id: UUID) -> User:
     user = User.all_objects.locked().filter(pk=user_id).first()
-    if user is None or user.deleted_at is None:
+    if user is None or user.deleted_at is None or user.anonymised_at is not None:
         raise NotFound
     refuse_more_than_held(actor, user.permission_set)
     if User.objects.filter(email=user.email).exists():
         raise _taken()
-    user.deleted_at = user.deleted_by = user.delete_op = None
-    user.version += 1
-    user.save(update_fields=["deleted_at", "deleted_by", "delete_op", "version"])
-    user.refresh_from_db(fields=["updated_at"])
-    publish("user.restored", subject=user, actor=actor, audience=[user.pk])
+    bring_back(user, actor=actor)
     return user
 
 

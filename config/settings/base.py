@@ -315,6 +315,9 @@ PASSKEY_RP_ID = env.text(
 PASSKEY_ORIGINS = env.items(
     "PASSKEY_ORIGINS", (), help="Origins (https://app.example.com) whose pages may use passkeys; empty: PUBLIC_URL's."
 )
+ACCOUNT_GRACE_DAYS = env.integer(
+    "ACCOUNT_GRACE_DAYS", 30, help="How long a deleted account can come back before it is anonymised.", minimum=0
+)
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "TOKEN_TYPE_CLAIM": "typ", "USER_ID_CLAIM": "sub"}
 
 # Files -----------------------------------------------------------------------------------------

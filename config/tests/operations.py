@@ -70,6 +70,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/auth/register": {"email": "new@example.com", "password": PASSWORD, "name": "New"},
     "POST /api/v1/auth/verify-email": {"token": "nkv_unknown"},
     "POST /api/v1/auth/resend-verification": {"email": "new@example.com"},
+    "POST /api/v1/auth/restore-account": {"token": "nkm_unknown"},
     "POST /api/v1/auth/forgot-password": {"email": "new@example.com"},
     "POST /api/v1/auth/reset-password": {"token": "nkp_unknown", "password": PASSWORD},
     "POST /api/v1/auth/login": {"email": "target@example.com", "password": PASSWORD},

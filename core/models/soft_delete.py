@@ -43,6 +43,9 @@ class AliveManager(models.Manager[ModelType]):
 class SoftDeleteModel(models.Model):
     """`objects` hides deleted rows, `all_objects` shows them; unique constraints have to be partial."""
 
+    leaves_the_bin_by_purge: ClassVar[bool] = True
+    """Whether `core.purge` removes what has lain in the bin for long; false where something else ends its time."""
+
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     deleted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
