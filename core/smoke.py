@@ -16,6 +16,8 @@ from email.message import Message
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+import pyotp
+
 TIMEOUT_SECONDS: Final = 15.0
 
 
@@ -87,6 +89,7 @@ class Journey:
     admin_password: str
     report: Callable[[str, float], None]
     read_token: Callable[[str], str] | None = None
+    admin_totp_secret: str = ""
     email: str = field(default_factory=lambda: f"smoke-{secrets.token_hex(8)}@smoke.nook.example")
     password: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
@@ -96,7 +99,7 @@ class Journey:
             with self._step("health"):
                 self.server.expect(200, "GET", "/health/ready")
             with self._step("sign in as administrator"):
-                admin = self._sign_in(self.admin_email, self.admin_password)["access_token"]
+                admin = self._sign_in(self.admin_email, self.admin_password, self.admin_totp_secret)["access_token"]
             cleanup.callback(self.server.ask, "POST", "/api/v1/auth/logout", token=admin)
             with self._step("register"):
                 self._register()
@@ -162,8 +165,11 @@ class Journey:
             return
         self.server.expect(200, "POST", "/api/v1/auth/verify-email", {"token": self.read_token(self.email)})
 
-    def _sign_in(self, email: str, password: str) -> dict[str, Any]:
+    def _sign_in(self, email: str, password: str, totp_secret: str = "") -> dict[str, Any]:
         answer = self.server.expect(200, "POST", "/api/v1/auth/login", {"email": email, "password": password})
+        if "mfa_token" in answer.data and totp_secret:
+            proof = {"mfa_token": answer.data["mfa_token"], "method": "totp", "code": pyotp.TOTP(totp_secret).now()}
+            answer = self.server.expect(200, "POST", "/api/v1/auth/mfa/verify", proof)
         _hold("access_token" in answer.data, f"{email} cannot sign in with a password alone: {sorted(answer.data)}")
         tokens: dict[str, Any] = answer.data
         return tokens

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import RecoveryCode, Role, Session, TotpDevice, User
@@ -113,3 +115,16 @@ def test_the_list_filters_by_it(owner: User, stranger: User, admin: User, browse
 
     Role.objects.filter(name="user").update(require_mfa=True)
     assert (listed("on"), listed("off"), listed("missing")) == ({owner.email}, {stranger.email}, {stranger.email})
+
+
+def test_the_operator_resets_it_from_a_shell(owner: User, stranger: User, events: Events) -> None:
+    give_phone(owner)
+    told = StringIO()
+
+    call_command("reset_two_factor", owner.email, "--dry-run", stdout=told)
+    assert TotpDevice.objects.count() == 1
+    call_command("reset_two_factor", owner.email, stranger.email, "--no-input", stdout=told)
+
+    assert told.getvalue().endswith("1 reset, 1 unchanged, 0 failed.\n")
+    assert not TotpDevice.objects.exists()
+    assert len(events("mfa.reset")) == 1

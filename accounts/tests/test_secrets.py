@@ -1,11 +1,18 @@
 """No password, token or link is readable in any table, event, promised task or log line."""
 
+from base64 import b64encode
+from io import StringIO
+from typing import Any
+
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from accounts.tests.answers import bearer, sign_in
+from accounts.models import TotpDevice, User
+from accounts.tests.answers import ClientOf, bearer, sign_in
 from accounts.tests.factories import PASSWORD
+from accounts.tests.mfa import Phone, give_phone, mfa_token_of, verify
 from core.tests.spine import Drain
 from notifications.tests.smtp import SmtpSink
 
@@ -22,6 +29,44 @@ def everything_stored() -> str:
             cursor.execute(f'SELECT "{name}"::text FROM "{name}"')  # noqa: S608  # names from the catalogue
             found += [str(row) for (row,) in cursor.fetchall()]
     return "\n".join(found)
+
+
+def test_the_secrets_of_second_factors_are_kept_nowhere(
+    owner: User,
+    client_of: ClientOf,
+    anonymous: Client,
+    drain: Drain,
+    smtp_sink: SmtpSink,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    client = client_of(owner)
+    phone = Phone(client.post("/api/v1/auth/mfa/totp").json()["data"]["secret"], [])
+    confirmed = client.post("/api/v1/auth/mfa/totp/confirm", {"code": phone.code(-1)}).json()["data"]
+    verify(anonymous, wrong := mfa_token_of(anonymous, owner), confirmed["recovery_codes"][1], "totp")
+    opened = verify(anonymous, token := mfa_token_of(anonymous, owner), phone.code())
+    verify(anonymous, mfa_token_of(anonymous, owner), confirmed["recovery_codes"][0], "recovery_code")
+    stored = [everything_stored()]
+    drain()
+    stored.append(everything_stored())
+
+    secrets = {"seed": phone.secret, "wrong token": wrong, "token": token}
+    secrets |= {f"recovery code {number}": code for number, code in enumerate(confirmed["recovery_codes"])}
+    logged = caplog.text + "".join(capfd.readouterr()) + "".join(map(str, smtp_sink.mails))
+    assert opened.status_code == 200
+    assert [name for name, secret in secrets.items() if secret in "\n".join(stored)] == []
+    assert [name for name, secret in secrets.items() if secret in logged] == []
+
+
+def test_the_seed_of_an_app_is_sealed_with_the_new_key(owner: User, settings: Any) -> None:
+    phone = give_phone(owner)
+    new_key = f"new:{b64encode(bytes(range(32))).decode()}"
+    settings.ENCRYPTION_KEYS = f"{new_key},{settings.ENCRYPTION_KEYS}"
+
+    call_command("rotate_keys", stdout=StringIO())
+
+    settings.ENCRYPTION_KEYS = new_key
+    assert TotpDevice.objects.get().secret == phone.secret
 
 
 def test_secrets_are_kept_nowhere(

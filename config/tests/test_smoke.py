@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.models import User
+from accounts.models import Session, User
 from accounts.tests.factories import PASSWORD, create_user
+from accounts.tests.mfa import give_phone
 from core.management.commands.smoke import mail_reader
 from resources.models import Resource
 
@@ -20,6 +21,16 @@ def administrator(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Us
     monkeypatch.setenv("SMOKE_ADMIN_EMAIL", user.email)
     monkeypatch.setenv("SMOKE_ADMIN_PASSWORD", PASSWORD)
     return user
+
+
+def test_an_administrator_with_two_factor_sign_in_gives_the_secret_of_the_app(
+    server_url: str, administrator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMOKE_ADMIN_TOTP_SECRET", give_phone(administrator).secret)
+
+    call_command("smoke", base_url=server_url, stdout=StringIO())
+
+    assert Session.objects.get(user=administrator).amr == ["pwd", "otp", "mfa"]
 
 
 def test_it_goes_the_whole_way_and_leaves_nothing_behind(server_url: str, administrator: User) -> None:

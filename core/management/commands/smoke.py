@@ -19,7 +19,8 @@ _TOKEN = re.compile(r"/verify-email\?token=([\w.~-]+)")
 class Command(BaseCommand):
     help = (
         "Go from registering to deleting on the server at --base-url over real HTTP, and clean up. "
-        "Needs an administrator who signs in with a password: SMOKE_ADMIN_EMAIL and SMOKE_ADMIN_PASSWORD. "
+        "Needs an administrator: SMOKE_ADMIN_EMAIL and SMOKE_ADMIN_PASSWORD, and SMOKE_ADMIN_TOTP_SECRET "
+        "(the base32 text of the authenticator app) where the account has two-factor sign-in. "
         "Exit code 0 when every step answered as promised."
     )
     requires_system_checks = []
@@ -43,7 +44,9 @@ class Command(BaseCommand):
         started = time.monotonic()
         try:
             reader = mail_reader(mail_folder, seconds=mail_seconds) if mail_folder else None
-            Journey(Server(base_url_of(base_url)), email, password, self._report, reader).run()
+            totp_secret = os.environ.get("SMOKE_ADMIN_TOTP_SECRET", "")
+            server = Server(base_url_of(base_url))
+            Journey(server, email, password, self._report, reader, admin_totp_secret=totp_secret).run()
         except SmokeFailed as failure:
             raise CommandError(f"FAIL  {failure}") from failure
         self.stdout.write(f"{base_url} works: the whole way took {time.monotonic() - started:.1f} s.")
