@@ -22,6 +22,7 @@ from unfold.widgets import (
 from accounts.avatars import SHOWN
 from accounts.models import Role, Session, SingleUseToken, User
 from accounts.models.users import NEVER_SET_UP
+from accounts.pages.access_reviews import AccessReviewAdmin
 from accounts.pages.api_tokens import ApiTokenAdmin
 from accounts.pages.connections import ConnectionAdmin, links_to_connections
 from accounts.pages.impersonations import ImpersonationAdmin
@@ -35,6 +36,7 @@ from core.model_admin import ReadOnlyModelAdmin
 from core.permissions import ADMIN, Caller
 
 __all__ = [
+    "AccessReviewAdmin",
     "ApiTokenAdmin",
     "ConnectionAdmin",
     "ImpersonationAdmin",

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from accounts.avatars import SIZES, stored_name, stored_names
 from accounts.models import (
+    AccessReview,
     ApiToken,
     Connection,
     Impersonation,
@@ -62,6 +63,7 @@ _PASSKEY = ("id", "name", "aaguid", "transports", "backup_eligible", "backed_up"
         "phone_codes",
         "connections",
         "impersonations",
+        "access_reviews",
         "passkeys",
         "passkey_challenges",
     ),
@@ -105,12 +107,7 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         rows_of(connections, *_CONNECTION),
         about="Accounts elsewhere with which you sign in.",
     )
-    stays = Impersonation.objects.filter(user_id=user_id)
-    yield PersonalFile(
-        "accounts/support.json",
-        rows_of(stays, "reason", "created_at", "until", "ended_at"),
-        about="When an administrator acted as you, and why.",
-    )
+    yield from _by_staff(user_id)
 
 
 @erases_personal_data(
@@ -130,6 +127,7 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         "connections",
         "social_flows",
         "impersonations",
+        "access_reviews",
         "passkeys",
         "passkey_challenges",
     ),
@@ -149,6 +147,7 @@ def erase(erasure: Erasure) -> None:
     for address in sorted(erasure.addresses):
         erasure.count("sign_in_throttles", forget_failures(address))
     erasure.delete(links)
+    erasure.delete(AccessReview.objects.filter(user_id=erasure.user_id))
     erasure.delete(Impersonation.objects.filter(user_id=erasure.user_id))
     # The name of an administrator, where somebody read who was in their place.
     erasure.blank(Session.objects.filter(impersonated_by_id=erasure.user_id), device="Support")
@@ -170,6 +169,21 @@ def _former_addresses(user_id: UUID) -> set[str]:
     changes = Event.objects.filter(subject_id=str(user_id), type__in=["user.email_changed", "user.updated"])
     found = changes.values_list("payload__before__email", "payload__after__email")
     return {address for pair in found for address in pair if address}
+
+
+def _by_staff(user_id: UUID) -> Iterator[PersonalFile]:
+    reviews = AccessReview.objects.filter(user_id=user_id)
+    yield PersonalFile(
+        "accounts/access_reviews.json",
+        rows_of(reviews, "note", "created_at"),
+        about="When staff looked at what you may do.",
+    )
+    stays = Impersonation.objects.filter(user_id=user_id)
+    yield PersonalFile(
+        "accounts/support.json",
+        rows_of(stays, "reason", "created_at", "until", "ended_at"),
+        about="When an administrator acted as you, and why.",
+    )
 
 
 def _second_factors(user_id: UUID) -> Iterator[PersonalFile]:

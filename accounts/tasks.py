@@ -3,6 +3,7 @@
 from typing import Any
 
 from accounts.services import (
+    access_review,
     api_tokens,
     authenticator_apps,
     avatars,
@@ -74,3 +75,4 @@ def purge(**_: Any) -> None:
     impersonation_ends.end_overdue_impersonations()
     impersonation_ends.purge_impersonations()
     phones.purge_phone_codes()
+    access_review.purge_access_reviews()

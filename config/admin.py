@@ -25,6 +25,7 @@ _GROUPS: Final = (
             ("accounts.Session", "devices"),
             ("accounts.ApiToken", "key"),
             ("accounts.Impersonation", "support_agent"),
+            ("accounts.AccessOfUser", "rule"),
             ("accounts.Passkey", "passkey"),
         ),
     ),

@@ -10,7 +10,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Import what registers itself: every app's `subscribers`, `live`, `personal_data`, `jobs`; the checks."""
-        autodiscover_modules("subscribers", "live", "personal_data", "jobs")
+        autodiscover_modules("subscribers", "live", "personal_data", "jobs", "access_columns")
         import_module("core.own_personal_data")
         import_module("core.live.jobs")
         import_module("core.api.checks")

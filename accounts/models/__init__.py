@@ -1,3 +1,4 @@
+from accounts.models.access_reviews import AccessOfUser, AccessReview
 from accounts.models.api_tokens import ApiToken
 from accounts.models.connections import Connection, SocialFlow
 from accounts.models.impersonations import Impersonation
@@ -11,6 +12,8 @@ from accounts.models.throttles import SignInThrottle
 from accounts.models.users import User
 
 __all__ = [
+    "AccessOfUser",
+    "AccessReview",
     "ApiToken",
     "Connection",
     "Impersonation",

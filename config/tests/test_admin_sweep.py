@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import ApiToken, Connection, Impersonation, Passkey, Role, Session, User
+from accounts.models import AccessOfUser, ApiToken, Connection, Impersonation, Passkey, Role, Session, User
 from accounts.tests.factories import create_api_token_of, create_connection, create_session, create_user, start_stay
 from core.events import publish
 from core.jobs import create_job
@@ -76,6 +76,7 @@ def make_passkey() -> Passkey:
 MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     User: create_user,
     Role: lambda: Role.objects.create(name=f"role-{next(_numbers)}", permissions=["read:user"]),
+    AccessOfUser: lambda: AccessOfUser.objects.get(pk=create_user().pk),
     Impersonation: lambda: start_stay(create_user("admin"), create_user()).impersonation,
     Session: lambda: create_session(create_user()),
     ApiToken: lambda: create_api_token_of(create_user())[0],
