@@ -119,7 +119,11 @@ class LogoutAll(ApiView):
     access = {"POST": SIGNED_IN}
     open_before_enrollment = True
 
-    @operation("Sign out of every session", description="All tokens of the account stop at once.", status=204)
+    @operation(
+        "Sign out of every session",
+        description="Every access and refresh token of the account stops at once; personal access tokens stay.",
+        status=204,
+    )
     def post(self, request: Request) -> HttpResponse:
         sessions.end_sessions(user_id=self.caller.own_id, actor=self.caller, reason="signed_out_everywhere")
         return _signed_out()

@@ -37,6 +37,7 @@ def shape(bookmark: Bookmark) -> dict[str, Any]:
 
 class Bookmarks(ApiView):
     access = {"GET": SIGNED_IN, "POST": SIGNED_IN}
+    token_scopes = {"GET": "read:resource", "POST": "write:resource"}
 
     @operation("List my bookmarks", query=PagedQuery, response=BookmarkShape, many=True, paginated=True)
     def get(self, request: Request) -> HttpResponse:
