@@ -29,6 +29,7 @@ SINS: dict[str, dict[str, Any]] = {
     "another issuer": {"iss": "https://evil.example"},
     "no issuer": {"iss": None},
     "another audience": {"aud": "somebody-else"},
+    "another audience, though we are the party": {"aud": "somebody-else", "azp": "nook"},
     "many audiences, no party": {"aud": ["nook", "somebody-else"]},
     "another party": {"aud": ["nook", "somebody-else"], "azp": "somebody-else"},
     "no audience": {"aud": None},
