@@ -70,12 +70,16 @@ def claim_try(challenge: Challenge) -> None:
         raise refused()
 
 
-def redeem_challenge(challenge: Challenge, user: User, *, device_token: str) -> None:
-    """Use the challenge up for the locked user; raises `InvalidToken`: used, too old, other device, other password."""
+def refuse_elsewhere(challenge: Challenge, user: User, *, device_token: str) -> None:
+    """Raise `InvalidToken` on another device than it began on, or after the user's password has changed."""
     is_theirs = constant_time_compare(challenge.password_state, _state_of(user))
     is_here = not challenge.device or constant_time_compare(challenge.device, digest(device_token))
     if not is_theirs or not is_here:
         raise refused()
+
+
+def redeem_challenge(challenge: Challenge) -> None:
+    """Use the challenge up, or raise `InvalidToken` when it is used or too old by now."""
     if Challenge.objects.filter(pk=challenge.pk, used_at=None, expires_at__gt=Now()).update(used_at=Now()) != 1:
         raise refused()
 

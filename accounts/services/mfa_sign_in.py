@@ -15,6 +15,7 @@ from accounts.services.mfa_challenges import (
     claim_try,
     find_challenge,
     redeem_challenge,
+    refuse_elsewhere,
     refused,
 )
 from accounts.services.passkey_sign_in import CopySuspected, report_copy
@@ -89,10 +90,12 @@ def _answer(challenge: MfaChallenge, method: str, given: Any, device_token: str)
 @transaction.atomic
 def _open(challenge: MfaChallenge, method: str, given: Any, device_token: str, key: str) -> SignIn:
     user = locked_as_checked(challenge.user)
-    redeem_challenge(challenge, user, device_token=device_token)
+    refuse_elsewhere(challenge, user, device_token=device_token)
+    # The code comes before all else that writes, so that those who are wrong hold the user's row for a moment only.
     proved = second_factors.prove(user, method=method, given=given, bound_to=str(challenge.pk))
     # Before the user's row is free again: of many who bring the one right code, those who lose fail after this.
     throttle.accept_success(key)
+    redeem_challenge(challenge)
     return open_locked_session(user, device_token=device_token, amr=second_factors.with_proof(challenge.amr, proved))
 
 
@@ -108,6 +111,7 @@ def _renew(actor: Caller, method: str, code: str, key: str) -> SignIn:
 
 @transaction.atomic
 def _record_failure(key: str, user: User, method: str) -> None:
-    throttle.record_failure(key)
     name = method if method in second_factors.METHODS else "unknown"
     publish("mfa.failed", subject=user, actor=Caller(None), data={"method": name}, audience=[user.pk])
+    # Last, because many who fail at once wait here for each other.
+    throttle.record_failure(key)
