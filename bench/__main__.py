@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from statistics import median
 
 from bench import load, report, works
-from bench.report import Measured
+from bench.report import Measured, Snapshot
 from bench.servers import WebServer, database_cpu_seconds
 from bench.stage import FOLDER, ROOT, World, services, world
 from bench.works import Caller, Work
@@ -25,12 +25,13 @@ def main() -> None:
     with services() as urls:
         small = world(urls, users=options.users, resources=options.resources)
         measured = _rounds(small, options)
+        snapshot = Snapshot(**json.loads(small.run("-m", "bench.authentication")))
         memory = _memory(small, options)
         growth = {}
         if options.growth:
             large = world(urls, users=options.users, resources=options.growth)
             growth = _growth(small, large, options)
-    text = report.written(measured, memory, growth, options)
+    text = report.written(measured, snapshot, memory, growth, options)
     sys.stdout.write(text)
     if options.write:
         (ROOT / "docs" / "benchmarks.md").write_text(text, encoding="utf-8")

@@ -10,8 +10,9 @@ import pytest
 from django.db import transaction
 
 from accounts.models import User
+from accounts.services.api_tokens import revoke_api_token_of
 from accounts.services.impersonation import end_impersonation
-from accounts.tests.factories import access_token_of, create_session, start_stay
+from accounts.tests.factories import access_token_of, create_api_token_of, create_session, start_stay
 from config.tests.cast import ApiClient
 from config.tests.live import PATH, LiveProcess, Stream
 from core.embedded.program import status_of
@@ -222,3 +223,23 @@ def test_a_position_that_is_none_is_refused(owner: User, client_of: Callable[[Us
             "message": "Send the id of the last event as it was received.",
         }
     ]
+
+
+def test_a_personal_access_token_is_told_what_its_scopes_cover_until_it_is_revoked(
+    live: LiveProcess, owner: User
+) -> None:
+    resource = a_resource(owner)
+    row, secret = create_api_token_of(owner, "read:resource")
+    _, other = create_api_token_of(owner, "write:resource")
+
+    with Stream(live.port, secret) as reader, Stream(live.port, other) as writer:
+        tell("user.updated", owner, actor=owner, audience=[owner.pk])
+        tell("resource.updated", resource, actor=owner)
+        told = reader.next()
+        assert told is not None
+        assert told.type == "resource.updated"
+        assert writer.is_silent_for(1.0)
+        revoke_api_token_of(actor=SYSTEM, token_id=row.pk)
+        time.sleep(1.0)
+        tell("resource.updated", resource, actor=owner)
+        assert reader.rest() == []
