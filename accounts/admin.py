@@ -29,6 +29,7 @@ from accounts.pages.impersonations import ImpersonationAdmin
 from accounts.pages.passkeys import PasskeyAdmin
 from accounts.pages.roles import RoleAdmin
 from accounts.pages.second_factors import ResetsSecondFactors, TwoFactorFilter
+from accounts.pages.threats import ThreatAdmin
 from accounts.services import avatars, erasing, invitations, unlocking, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
@@ -43,6 +44,7 @@ __all__ = [
     "PasskeyAdmin",
     "RoleAdmin",
     "SessionAdmin",
+    "ThreatAdmin",
     "UserAdmin",
 ]
 

@@ -27,7 +27,9 @@ _GRANTS: Final[dict[str, frozenset[str]]] = {
     "read:resource": frozenset({"resources.view_resource", "resources.view_resourcetype"}),
     "write:resource": frozenset({"resources.change_resource"}),
     "delete:resource": frozenset({"resources.delete_resource"}),
-    "read:audit": frozenset({"core.view_event", "accounts.view_accessofuser", "accounts.view_impersonation"}),
+    "read:audit": frozenset(
+        {"core.view_event", "accounts.view_accessofuser", "accounts.view_impersonation", "accounts.view_threat"}
+    ),
     "send:notification": frozenset({"notifications.view_message"}),
 }
 """What each permission of ours opens in the admin; the models not named here are for `admin` alone."""

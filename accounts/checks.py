@@ -1,4 +1,4 @@
-"""What passkeys cannot work with: said at the start, and not to the first person whose browser refuses."""
+"""What passkeys and threat rules cannot work with: said at the start, and not to the first person who needs them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 
+from accounts.countries import database_fault
 from accounts.relying_party import allowed_origins, relying_party_id
 
 
@@ -15,6 +16,14 @@ def check_passkeys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Return every origin from which browsers would refuse a passkey of ours (WebAuthn, 5.1.3 and 13.4.9)."""
     domain = relying_party_id()
     return [message for origin in allowed_origins() for message in _faults_of(origin, domain)] if domain else []
+
+
+@checks.register("nook")
+def check_countries(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Return what is wrong with the file that tells countries."""
+    fault = database_fault()
+    hint = "Name an MMDB file that the server may read, or leave GEOIP_DATABASE empty."
+    return [Error(f"GEOIP_DATABASE: {fault}", hint=hint, id="nook.E142")] if fault else []
 
 
 def _faults_of(origin: str, domain: str) -> Iterator[CheckMessage]:

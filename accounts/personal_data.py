@@ -18,6 +18,7 @@ from accounts.models import (
     Session,
     SingleUseToken,
     SocialFlow,
+    Threat,
     TotpDevice,
     User,
 )
@@ -46,6 +47,7 @@ _PROFILE = (
 _CONNECTION = ("id", "provider", "issuer", "subject", "email", "created_at", "last_used_at")
 _API_TOKEN = ("id", "name", "prefix", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at")
 _SESSION = ("id", "created_at", "last_seen_at", "expires_at", "revoked_at", "amr", "device", "ip", "user_agent")
+_THREAT = ("id", "rule", "summary", "evidence", "count", "first_seen_at", "last_seen_at", "reviewed_at")
 _PASSKEY = ("id", "name", "aaguid", "transports", "backup_eligible", "backed_up", "created_at", "last_used_at")
 
 
@@ -66,6 +68,7 @@ _PASSKEY = ("id", "name", "aaguid", "transports", "backup_eligible", "backed_up"
         "access_reviews",
         "passkeys",
         "passkey_challenges",
+        "threats",
     ),
 )
 def export(user_id: UUID) -> Iterator[PersonalFile]:
@@ -130,6 +133,7 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         "access_reviews",
         "passkeys",
         "passkey_challenges",
+        "threats",
     ),
 )
 def erase(erasure: Erasure) -> None:
@@ -156,6 +160,8 @@ def erase(erasure: Erasure) -> None:
     erasure.delete(connections)
     erasure.delete(SocialFlow.objects.filter(user_id=erasure.user_id))
     erasure.delete(KnownDevice.objects.filter(user_id=erasure.user_id))
+    erasure.delete(Threat.objects.filter(user_id=erasure.user_id))
+    erasure.blank(Threat.objects.filter(reviewed_by_id=erasure.user_id), reviewed_by=None)
     for second_step in (TotpDevice, Passkey, RecoveryCode, MfaChallenge, PasskeyChallenge, PhoneCode):
         erasure.delete(second_step._base_manager.filter(user_id=erasure.user_id))
     for key in _avatars(erasure.user_id):
@@ -203,6 +209,8 @@ def _second_factors(user_id: UUID) -> Iterator[PersonalFile]:
     yield PersonalFile(
         "accounts/passkeys.json", rows_of(passkeys, *_PASSKEY), about="Your passkeys, without their keys."
     )
+    threats = Threat.objects.filter(user_id=user_id)
+    yield PersonalFile("accounts/threats.json", rows_of(threats, *_THREAT))
     waiting = MfaChallenge.objects.filter(user_id=user_id)
     yield PersonalFile(
         "accounts/second_steps.json",

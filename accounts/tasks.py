@@ -16,8 +16,10 @@ from accounts.services import (
     refreshing,
     registration,
     sessions,
+    sign_in_failures,
     single_use_tokens,
     social,
+    threats,
     throttle,
 )
 from core.queue import task
@@ -59,6 +61,18 @@ def erase_accounts(**_: Any) -> None:
     erasing.erase_due_accounts()
 
 
+@task(queue="critical")
+def report_blocked_sign_in(*, email: str, ip: str | None, user_agent: str, **_: Any) -> None:
+    """Tell the log, and so the owner, that there were many wrong passwords, if there is such an account."""
+    sign_in_failures.report_blocked_sign_in(email=email, ip=ip, user_agent=user_agent)
+
+
+@task(queue="maintenance")
+def look_for_masses(**_: Any) -> None:
+    """Report whoever deletes or exports more than the rules allow."""
+    threats.look_for_masses()
+
+
 @task(queue="maintenance")
 def purge(**_: Any) -> None:
     """Delete sessions, tokens, counts, devices and flows that ended long enough ago."""
@@ -71,6 +85,7 @@ def purge(**_: Any) -> None:
     mfa_challenges.purge_challenges()
     passkey_challenges.purge_passkey_challenges()
     throttle.purge_throttles()
+    threats.purge_threats()
     social.purge_flows()
     impersonation_ends.end_overdue_impersonations()
     impersonation_ends.purge_impersonations()

@@ -35,6 +35,7 @@ _GROUPS: Final = (
         "Operations",
         (
             ("core.Event", "history"),
+            ("accounts.Threat", "gpp_maybe"),
             ("core.Job", "conveyor_belt"),
             ("core.OutboxRow", "outbox"),
             ("core.DeadLetter", "skull"),

@@ -22,6 +22,7 @@ app.autodiscover_tasks()
 
 SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
     # accounts
+    "look-for-masses": ("accounts.tasks.look_for_masses", timedelta(minutes=1), "maintenance"),
     "purge-accounts": ("accounts.tasks.purge", crontab(minute="40", hour="3"), "maintenance"),
     "sweep-avatars": ("accounts.tasks.sweep_avatars", crontab(minute="10", hour="4"), "maintenance"),
     "erase-accounts": ("accounts.tasks.erase_accounts", crontab(minute="20", hour="4"), "maintenance"),

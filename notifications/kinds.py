@@ -101,6 +101,22 @@ KINDS: Final[dict[str, Kind]] = {
             required=frozenset({"change"}),
             optional=_ORIGIN,
         ),
+        Kind(
+            "account.new_device",
+            "A sign-in from a new device",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"time"}) | _ORIGIN,
+            optional=frozenset({"country"}),
+        ),
+        Kind("account.locked", "Somebody tried your password", ACCOUNT, is_security=True, optional=_ORIGIN),
+        Kind(
+            "account.unusual_activity",
+            "Something unusual in your account",
+            ACCOUNT,
+            is_security=True,
+            required=frozenset({"title", "text"}),
+        ),
         Kind("account.token_reuse", "A session was ended for safety", ACCOUNT, is_security=True, optional=_ORIGIN),
         Kind("account.email_taken", "You already have an account", ACCOUNT, is_security=True, optional=_ORIGIN),
         Kind(

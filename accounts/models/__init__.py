@@ -8,6 +8,7 @@ from accounts.models.roles import Role
 from accounts.models.second_factors import MfaChallenge, RecoveryCode, TotpDevice
 from accounts.models.sessions import KnownDevice, Session, SpentRefreshToken
 from accounts.models.single_use_tokens import SingleUseToken
+from accounts.models.threats import Threat
 from accounts.models.throttles import SignInThrottle
 from accounts.models.users import User
 
@@ -29,6 +30,7 @@ __all__ = [
     "SingleUseToken",
     "SocialFlow",
     "SpentRefreshToken",
+    "Threat",
     "TotpDevice",
     "User",
 ]

@@ -82,7 +82,7 @@ def check_password(*, email: str, password: str, device_token: str = "") -> User
     throttle.refuse_if_blocked(key)
     user = User.objects.select_related("role").filter(email=address).first()
     if not is_right_password(password, user.password if user else None) or user is None:
-        throttle.record_failure(key)
+        throttle.record_failure(key, email=address)
         raise InvalidCredentials
     throttle.accept_success(key)
     refuse_unready(user)
@@ -113,18 +113,21 @@ def open_locked_session(current: User, *, device_token: str, amr: Iterable[str])
     """Open a session for the user that the caller has locked."""
     refresh_token = random_token(REFRESH_PREFIX)
     session = _create_session(current, refresh_token, list(amr))
+    known_as = _remember_device(current, device_token)
+    is_first = current.last_login_at is None
     current.last_login_at = session.authenticated_at
     current.save(update_fields=["last_login_at"])
     publish(
         "session.created",
         subject=session,
         actor=_caller(current, session),
-        data={"after": {"device": session.device, "amr": session.amr}},
+        data={
+            "after": {"device": session.device, "amr": session.amr},
+            "new_device": known_as != device_token and not is_first,
+        },
         audience=[current.pk],
     )
-    return SignIn(
-        current, session, access_token_for(session, current), refresh_token, _remember_device(current, device_token)
-    )
+    return SignIn(current, session, access_token_for(session, current), refresh_token, known_as)
 
 
 def access_token_for(session: Session, user: User) -> str:
@@ -150,7 +153,7 @@ def confirm_password(*, actor: Caller, password: str) -> User:
     throttle.refuse_if_blocked(key)
     user = User.objects.select_related("role").get(pk=actor.own_id)
     if not is_right_password(password, user.password):
-        throttle.record_failure(key)
+        throttle.record_failure(key, email=user.email)
         raise InvalidCredentials
     throttle.accept_success(key)
     return user

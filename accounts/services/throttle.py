@@ -13,7 +13,9 @@ from django.utils.crypto import salted_hmac
 
 from accounts.models import KnownDevice, Session, SignInThrottle, User
 from accounts.tokens import digest
+from core import context
 from core.errors import RateLimited
+from core.queue import enqueue
 
 FREE_FAILURES: Final = 5
 WINDOW: Final = timedelta(minutes=15)
@@ -51,8 +53,12 @@ def refuse_if_blocked(key: str) -> None:
 
 
 @transaction.atomic
-def record_failure(key: str) -> None:
-    """Count one failure; from the fifth on, make the next try wait, twice as long each time."""
+def record_failure(key: str, *, email: str = "") -> None:
+    """Count one failure; from the fifth on, make the next try wait, twice as long each time.
+
+    At the fifth a worker hears of it with the `email` that was tried, whether or not there is such an account: what
+    the owner is told then shows in no answer's time.
+    """
     now = datetime.now(UTC)
     SignInThrottle.objects.get_or_create(key=key, defaults={"failed_at": now})
     throttle = SignInThrottle.objects.select_for_update().get(key=key)
@@ -60,6 +66,9 @@ def record_failure(key: str) -> None:
     throttle.failed_at = now
     throttle.blocked_until = now + _wait(throttle.failures) if throttle.failures >= FREE_FAILURES else None
     throttle.save(update_fields=["failures", "failed_at", "blocked_until"])
+    if email and throttle.failures == FREE_FAILURES:
+        work = context.current()
+        enqueue("accounts.tasks.report_blocked_sign_in", email=email, ip=work.ip, user_agent=work.user_agent[:500])
 
 
 def accept_success(key: str) -> None:

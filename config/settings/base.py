@@ -318,6 +318,15 @@ PASSKEY_ORIGINS = env.items(
 ACCOUNT_GRACE_DAYS = env.integer(
     "ACCOUNT_GRACE_DAYS", 30, help="How long a deleted account can come back before it is anonymised.", minimum=0
 )
+GEOIP_DATABASE = env.text(
+    "GEOIP_DATABASE", "", help="An MMDB file of countries, for the notice of a sign-in from a new one; empty: none."
+)
+THREAT_DELETIONS_PER_HOUR = env.integer(
+    "THREAT_DELETIONS_PER_HOUR", 200, minimum=0, help="More deletions by one person make an alert; 0: never."
+)
+THREAT_EXPORTS_PER_HOUR = env.integer(
+    "THREAT_EXPORTS_PER_HOUR", 10, minimum=0, help="More exports by one person make an alert; 0: never."
+)
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "TOKEN_TYPE_CLAIM": "typ", "USER_ID_CLAIM": "sub"}
 
 # Files -----------------------------------------------------------------------------------------

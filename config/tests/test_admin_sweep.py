@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import AccessOfUser, ApiToken, Connection, Impersonation, Passkey, Role, Session, User
+from accounts.models import AccessOfUser, ApiToken, Connection, Impersonation, Passkey, Role, Session, Threat, User
 from accounts.tests.factories import create_api_token_of, create_connection, create_session, create_user, start_stay
 from core.events import publish
 from core.jobs import create_job
@@ -82,6 +82,7 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     ApiToken: lambda: create_api_token_of(create_user())[0],
     Connection: lambda: create_connection(create_user()),
     Passkey: make_passkey,
+    Threat: lambda: Threat.objects.create(rule="mass_delete", user=create_user(), key="x", summary="Many deletions"),
     Message: make_message,
     Event: make_event,
     DeadLetter: make_dead_letter,

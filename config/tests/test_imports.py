@@ -11,6 +11,8 @@ from config.tests.sources import ROOT, application_code, module_of
 OUTSIDE_WORLDS: dict[str, tuple[str, ...]] = {
     "boto3": ("core.storage", "core.storage.*"),
     "botocore": ("core.storage", "core.storage.*"),
+    "maxminddb": ("accounts.countries",),
+    "webauthn": ("accounts.relying_party",),
     "urllib3": ("core.http_client", "core.http_client.*"),
     "urllib.request": ("core.smoke", "core.smoke.*"),
     "http.client": ("core.http_client",),  # for the exceptions that urllib3 lets through
