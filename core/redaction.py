@@ -7,7 +7,7 @@ vouches for the whole set. `core.seal` accepts a changed row on this evidence an
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
@@ -25,7 +25,6 @@ REDACTED: Final = {"redacted": True}
 # What proves something, and names nobody.
 _KEPT: Final = Q(type__startswith="audit.") | Q(type="user.anonymised")
 _Item = TypeVar("_Item")
-_Part: TypeAlias = tuple[int, bool, bool]
 
 
 @transaction.atomic
@@ -35,28 +34,35 @@ def redact_person(*, user_id: UUID, subjects: Iterable[str], addresses: Iterable
     `subjects` are ids of things of theirs that are gone; `addresses` are looked for in what was logged of
     failed work. Takes part in the caller's transaction: either all of the person goes or nothing.
     """
+    payloads = set(_payloads(user_id, subjects, addresses))
+    origins = set(_origins(user_id))
     redaction = uuid4()
-    blanked = sum(_blank(redaction, parts) for parts in _batches(_parts(user_id, subjects, addresses)))
+    numbers = sorted(payloads | origins)
+    # Each row once: every change of a row writes it anew into each index.
+    blanked = sum(_blank(redaction, batch, payloads, origins) for batch in _batches(numbers))
     if blanked:
         facts = {"redaction": str(redaction), "events": blanked, "digest": _digest_of(redaction)}
         publish("audit.redacted", subject=None, actor=actor, data=facts)
     return blanked
 
 
-def _parts(user_id: UUID, subjects: Iterable[str], addresses: Iterable[str]) -> Iterator[_Part]:
-    """Yield the rows to redact: number, whether the payload goes, whether the origin goes."""
-    about = {str(user_id), *subjects}
+def _origins(user_id: UUID) -> Iterator[int]:
+    """Yield the rows whose origin goes."""
     acted = Event.objects.filter(actor=user_id)
     # Who acts on an account without being signed in is its owner, or says so.
     unknown = Event.objects.filter(actor=None, subject_id=str(user_id))
     for rows in (acted, unknown):
-        yield from ((seq, False, True) for seq in _numbers(rows.exclude(ip=None, user_agent="")))
-    for ids in _batches(sorted(about)):
-        told = Event.objects.filter(subject_id__in=ids).exclude(_KEPT).exclude(payload__in=[{}, REDACTED])
-        yield from ((seq, True, False) for seq in _numbers(told))
+        yield from _numbers(rows.exclude(ip=None, user_agent=""))
+
+
+def _payloads(user_id: UUID, subjects: Iterable[str], addresses: Iterable[str]) -> Iterator[int]:
+    """Yield the rows whose payload goes."""
+    for ids in _batches(sorted({str(user_id), *subjects})):
+        told = Event.objects.filter(subject_id__in=ids).exclude(_KEPT)
+        yield from _numbers(told.exclude(payload__in=[{}, REDACTED]))
     letters = Event.objects.filter(type__startswith="dead_letter.").alias(text=Cast("payload", TextField()))
     for address in addresses:
-        yield from ((seq, True, False) for seq in _numbers(letters.filter(text__icontains=address)))
+        yield from _numbers(letters.filter(text__icontains=address))
 
 
 def _numbers(rows: EventQuerySet) -> Iterator[int]:
@@ -69,12 +75,11 @@ def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
         yield batch
 
 
-def _blank(redaction: UUID, parts: list[_Part]) -> int:
-    numbers, payloads, origins = zip(*parts, strict=True)
+def _blank(redaction: UUID, numbers: list[int], payloads: set[int], origins: set[int]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nook_redact_events(%s, %s::bigint[], %s::boolean[], %s::boolean[])",
-            [redaction, list(numbers), list(payloads), list(origins)],
+            [redaction, numbers, [seq in payloads for seq in numbers], [seq in origins for seq in numbers]],
         )
         return int(cursor.fetchone()[0])
 

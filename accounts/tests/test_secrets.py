@@ -98,6 +98,18 @@ def test_secrets_are_kept_nowhere(
     secrets["reset"] = smtp_sink.token_sent_to(ADDRESS)
     anonymous.post("/api/v1/auth/reset-password", {"token": secrets["reset"], "password": NEW_PASSWORD})
     stored.append(everything_stored())
+    leaving = bearer(sign_in(anonymous, ADDRESS, password=NEW_PASSWORD).json()["data"]["access_token"])
+    made = anonymous.post("/api/v1/auth/api-tokens", {"name": "Script", "scopes": ["read:resource"]}, headers=leaving)
+    secrets["api token"] = made.json()["data"]["token"]
+    anonymous.get("/api/v1/users/me", headers=bearer(secrets["api token"]))
+    anonymous.delete("/api/v1/profile", headers=leaving)
+    drain()
+    secrets["restore"] = smtp_sink.token_sent_to(ADDRESS)
+    secrets["refused"] = secrets["restore"][:-1] + ("A" if secrets["restore"][-1] != "A" else "B")
+    refusal = anonymous.post("/api/v1/auth/restore-account", {"token": secrets["refused"]})
+    stored += [everything_stored(), refusal.content.decode()]
+    anonymous.post("/api/v1/auth/restore-account", {"token": secrets["restore"]})
+    stored.append(everything_stored())
 
     logged = caplog.text + "".join(capfd.readouterr())
     assert [name for name, secret in secrets.items() if secret in "\n".join(stored)] == []
