@@ -19,6 +19,7 @@ from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
+from resources.api import transitions, versions
 from resources.api import views as resources
 from resources.api.types import OneResourceType, ResourceTypes, ResourceTypeVersions
 
@@ -31,6 +32,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("resources/<uuid:resource_id>/versions", resources.VersionList.as_view(), name="resource-versions"),
     path(
         "resources/<uuid:resource_id>/versions/<int:number>", resources.VersionDetail.as_view(), name="resource-version"
+    ),
+    path("resources/<uuid:resource_id>/versions/<int:a>/diff/<int:b>", versions.Diff.as_view(), name="resource-diff"),
+    path("resources/<uuid:resource_id>/revert", versions.Reversion.as_view(), name="resource-reversion"),
+    path("resources/<uuid:resource_id>/transitions", transitions.Transitions.as_view(), name="resource-transitions"),
+    path(
+        "resources/<uuid:resource_id>/transitions/<slug:name>",
+        transitions.OneTransition.as_view(),
+        name="resource-transition",
     ),
     path("resource-types", ResourceTypes.as_view(), name="resource-types"),
     path("resource-types/<slug:key>", OneResourceType.as_view(), name="resource-type"),

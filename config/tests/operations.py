@@ -106,6 +106,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/resources": {"name": "New"},
     "PUT /api/v1/resources/{resource_id}": {"name": "Changed"},
     "PATCH /api/v1/resources/{resource_id}": {"name": "Changed"},
+    "POST /api/v1/resources/{resource_id}/revert": {"version": 1},
     "POST /api/v1/resource-types": {"key": "new", "name": "New"},
     "PUT /api/v1/resource-types/{key}": {"name": "Changed"},
     "PATCH /api/v1/resource-types/{key}": {"name": "Changed"},
@@ -123,8 +124,15 @@ UPLOADS: dict[str, bytes] = {
 """Bodies of operations that take a file."""
 
 
+LETTERS_WAY: dict[str, Any] = {
+    "initial": "draft",
+    "states": ["draft", "sent"],
+    "transitions": [{"name": "send", "from": ["draft"], "to": "sent", "allow": ["owner"]}],
+}
+
+
 class Stage:
-    """A target user with a session, a role and a type that nobody uses, and a private resource with two versions."""
+    """A target user with a session, a role and a type that nobody uses, and a private letter with two versions."""
 
     def __init__(self) -> None:
         self.target = create_user(email="target@example.com", name="Tara Target")
@@ -140,8 +148,9 @@ class Stage:
             user_handle="dGFyZ2V0",
             aaguid=self.target.pk,
         )
+        create_type(actor=SYSTEM, new=NewType("letter", "Letter", workflow=LETTERS_WAY))
         owner = self.client(self.target)
-        body = owner.post("/api/v1/resources", {"name": "Target", "data": {"a": 1}}).json()
+        body = owner.post("/api/v1/resources", {"type": "letter", "name": "Target", "data": {"a": 1}}).json()
         owner.patch(f"/api/v1/resources/{body['data']['id']}", {"name": "Target again"})
         self.values = {
             "user_id": str(self.target.pk),
@@ -153,6 +162,9 @@ class Stage:
             "role_id": str(self.role.pk),
             "resource_id": body["data"]["id"],
             "number": "1",
+            "a": "1",
+            "b": "2",
+            "name": "send",
             "key": self.kind.key,
             "job_id": str(create_job("profile.export", actor=Caller.of(self.target)).pk),
         }

@@ -107,6 +107,10 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/resources/{resource_id}/restore": (401, 404, 404, 404, 404),
     "GET /api/v1/resources/{resource_id}/versions": (404, 200, 404, 200, 200),
     "GET /api/v1/resources/{resource_id}/versions/{number}": (404, 200, 404, 200, 200),
+    "GET /api/v1/resources/{resource_id}/versions/{a}/diff/{b}": (404, 200, 404, 200, 200),
+    "POST /api/v1/resources/{resource_id}/revert": (401, 200, 404, 200, 200),
+    "GET /api/v1/resources/{resource_id}/transitions": (401, 200, 404, 200, 200),
+    "POST /api/v1/resources/{resource_id}/transitions/{name}": (401, 200, 404, 403, 200),
     # Types: everyone sees what there is, administrators make them
     "GET /api/v1/resource-types": (401, 200, 200, 200, 200),
     "POST /api/v1/resource-types": (401, 403, 403, 403, 201),
@@ -287,6 +291,7 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
             "GET /api/v1/resources/<uuid:resource_id>",
             "GET /api/v1/resources/<uuid:resource_id>/versions",
             "GET /api/v1/resources/<uuid:resource_id>/versions/<int:number>",
+            "GET /api/v1/resources/<uuid:resource_id>/versions/<int:a>/diff/<int:b>",
         }
         | BLIND_TO_TOKENS
     )

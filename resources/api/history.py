@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from core.errors import NotFound
 from core.permissions import Caller
+from resources.changes import difference
 from resources.models import Resource, ResourceVersion
 
 
@@ -40,3 +41,18 @@ def shape(version: ResourceVersion) -> dict[str, Any]:
 def whole_shape(version: ResourceVersion) -> dict[str, Any]:
     """Return the version with the whole state after it."""
     return {**shape(version), "snapshot": version.snapshot}
+
+
+def diff_shape(caller: Caller, resource_id: UUID, a: int, b: int) -> dict[str, Any]:
+    """Return what has to change to get from version `a` to version `b`; `NotFound` where one of them is not seen."""
+    wanted = versions_of(caller, resource_id).filter(number__in=[min(number, 2**31 - 1) for number in (a, b)])
+    snapshots = dict(wanted.values_list("number", "snapshot"))
+    if not {a, b} <= snapshots.keys():
+        raise NotFound
+    before, after = difference(snapshots[a], snapshots[b])
+    sides = (("before", before), ("after", after))
+    changes = [
+        {"path": path, **{name: side[path] for name, side in sides if path in side}}
+        for path in sorted({**before, **after})
+    ]
+    return {"from": a, "to": b, "changes": changes}

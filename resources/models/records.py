@@ -1,7 +1,7 @@
 """The resource: a typed record with an owner, validated data, tags, a state and a history."""
 
 from enum import Enum
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.conf import settings
@@ -90,6 +90,10 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
         """Annotate `present_type_id` and `present_schema_version`: what the next write is judged by."""
         return self.annotate(present_type_id=F("type__id"), present_schema_version=F("type__schema_version"))
 
+    def with_workflow(self) -> Self:
+        """Annotate `workflow`: that of the type, as it is now."""
+        return self.annotate(workflow=F("type__workflow"))
+
     def in_bin_of(self, caller: Caller | Asker) -> Self:
         """Return the deleted rows that `caller` may bring back: who may delete, may restore."""
         asker = caller if isinstance(caller, Asker) else Asker.of(caller)
@@ -162,6 +166,9 @@ class Resource(BaseModel, SoftDeleteModel):
 
     present_schema_version: int
     """As above."""
+
+    workflow: dict[str, Any] | None
+    """Annotated by `with_workflow`."""
 
     objects: ClassVar[LiveResourceManager] = LiveResourceManager()
     all_objects: ClassVar[ResourceManager] = ResourceManager()

@@ -1,5 +1,6 @@
 """Making and changing resources. Each verb is one transaction: lock, check, write, version, event."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -19,7 +20,7 @@ from resources.changes import merge_patch
 from resources.models import ITEM, Resource, ResourceType
 from resources.schemas import compiled
 from resources.schemas.workflows import INITIAL
-from resources.services.writing import Precondition, lock, no_precondition, record, require, state_of
+from resources.services.writing import NOTHING, Precondition, lock, no_precondition, record, require, state_of
 
 MAX_DATA_BYTES: Final = 256 * 1024
 """What `data` may weigh as JSON."""
@@ -80,9 +81,9 @@ def replace_resource(
     precondition: Precondition = no_precondition,
 ) -> Resource:
     """Put `content` in the place of all that a caller may write; return the resource. `type_key` must be its type."""
-    resource = _locked_for_writing(resource_id, actor, precondition)
+    resource = locked_for_writing(resource_id, actor, precondition)
     _refuse_other_type(resource, type_key)
-    return _apply(resource, _complete(content, default_visibility=resource.visibility), actor=actor)
+    return apply_changes(resource, _complete(content, default_visibility=resource.visibility), actor=actor)
 
 
 @transaction.atomic
@@ -90,22 +91,35 @@ def patch_resource(
     *, actor: Caller, resource_id: UUID, changes: dict[str, Any], precondition: Precondition = no_precondition
 ) -> Resource:
     """Change the named fields of the newest state; `data` is merged (RFC 7396), the others are replaced."""
-    resource = _locked_for_writing(resource_id, actor, precondition)
+    resource = locked_for_writing(resource_id, actor, precondition)
     _refuse_other_type(resource, changes.get("type"))
     written = {name: value for name, value in changes.items() if name in _WRITABLE}
     if "data" in written:
         written["data"] = merge_patch(resource.data, written["data"])
-    return _apply(resource, written, actor=actor)
+    return apply_changes(resource, written, actor=actor)
 
 
-def _locked_for_writing(resource_id: UUID, actor: Caller, precondition: Precondition) -> Resource:
+def locked_for_writing(resource_id: UUID, actor: Caller, precondition: Precondition) -> Resource:
+    """Return the resource, locked, if `actor` may write it; raises as `lock` does."""
     among = Resource.objects.visible_to(actor)
     return lock(resource_id, among=among, actor=actor, action=Action.WRITE, precondition=precondition)
 
 
-def _apply(resource: Resource, values: dict[str, Any], *, actor: Caller) -> Resource:
+def apply_changes(
+    resource: Resource,
+    values: dict[str, Any],
+    *,
+    actor: Caller,
+    action: str = "updated",
+    told: Mapping[str, Any] = NOTHING,
+) -> Resource:
+    """Write the values that differ to a locked resource, judged by the present schema; return it.
+
+    `action` names the version and its event, and `told` is what that event says beside what changed. Without a
+    difference and with nothing `told` there is no write.
+    """
     changed = [name for name, value in values.items() if getattr(resource, name) != value]
-    if not changed:
+    if not changed and not told:
         return resource
     if "visibility" in changed:
         require(resource, Asker.of(actor), Action.SHARE)
@@ -116,7 +130,7 @@ def _apply(resource: Resource, values: dict[str, Any], *, actor: Caller) -> Reso
     _refuse_bad_data(resource, resource.present_type_id)
     resource.version += 1
     resource.save(update_fields=[*changed, "schema_version", "version"])
-    record(resource, "updated", before=before, actor=actor)
+    record(resource, action, before=before, actor=actor, told=told)
     return resource
 
 

@@ -1,7 +1,8 @@
 """What every write of a resource shares: the door, the version row, the event."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,12 +10,14 @@ from core.errors import NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import Caller
 from core.plans import Insertion
-from resources.access import Action, Asker, Holding, Level, decide
+from resources.access import Action, Asker, Holding, Level, Verdict, decide
 from resources.changes import difference
 from resources.models import Resource, ResourceQuerySet, ResourceVersion
 
 Precondition = Callable[[int], None]
 """Gets the version that was found and raises when the caller had another one in mind (If-Match)."""
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 _STATE: Final = ("name", "description", "status", "visibility", "data", "tags", "external_id", "schema_version")
 
@@ -52,10 +55,14 @@ def lock(
 
 def require(resource: Resource, asker: Asker, action: Action) -> None:
     """Raise `PermissionDenied` unless the asker may do this with a row that carries its `share`."""
-    share = Level(resource.share)  # type: ignore[attr-defined]  # annotated by with_share
-    holding = Holding(resource.owner_id, resource.type_key, resource.visibility, share)
-    if not decide(asker, holding, action).allowed:
+    if not verdict_on(resource, asker, action).allowed:
         raise PermissionDenied
+
+
+def verdict_on(resource: Resource, asker: Asker, action: Action) -> Verdict:
+    """Return what the rules say of the asker and a row that carries its `share`."""
+    share = Level(resource.share)  # type: ignore[attr-defined]  # annotated by with_share
+    return decide(asker, Holding(resource.owner_id, resource.type_key, resource.visibility, share), action)
 
 
 def state_of(resource: Resource) -> dict[str, Any]:
@@ -72,8 +79,16 @@ def _version_insertion() -> Insertion:
     return Insertion(ResourceVersion, "id", "resource", "number", "action", "actor", "snapshot", "changed")
 
 
-def record(resource: Resource, action: str, *, before: dict[str, Any], actor: Caller) -> None:
-    """Write the version row and the event of the write that has just been made."""
+def record(
+    resource: Resource,
+    action: str,
+    *,
+    before: dict[str, Any],
+    actor: Caller,
+    told: Mapping[str, Any] = NOTHING,
+    audience: Iterable[UUID] = (),
+) -> None:
+    """Write the version row and the event of the write that has just been made; the event says `told` as well."""
     after = state_of(resource)
     old, new = difference(before, after)
     _version_insertion().run(
@@ -86,4 +101,5 @@ def record(resource: Resource, action: str, *, before: dict[str, Any], actor: Ca
             changed=sorted({**old, **new}),
         )
     )
-    publish(f"resource.{action}", subject=resource, actor=actor, data={"before": old, "after": new})
+    facts = {"before": old, "after": new, **told}
+    publish(f"resource.{action}", subject=resource, actor=actor, data=facts, audience=audience)

@@ -3,9 +3,10 @@
 from typing import Any
 
 from accounts.models import User
-from core.permissions import Caller
+from core.permissions import SYSTEM, Caller
 from resources.access import Level
-from resources.models import Resource, Share
+from resources.models import Resource, ResourceType, Share
+from resources.services import types
 
 
 def create_resource(owner: User, **fields: Any) -> Resource:
@@ -22,3 +23,8 @@ def share(resource: Resource, user: User, level: Level) -> Share:
 def caller(user: User) -> Caller:
     """Return the caller that `user` is."""
     return Caller.of(user)
+
+
+def create_type(key: str, **fields: Any) -> ResourceType:
+    """Return a new type that administrators have made."""
+    return types.create_type(actor=SYSTEM, new=types.NewType(key, key.title(), **fields))

@@ -1,5 +1,9 @@
-"""Many writers at once: nothing that was acknowledged is lost, no version is skipped or given twice."""
+"""Many writers at once: nothing that was acknowledged is lost, no version is skipped or given twice.
 
+`RACE_ROUNDS=1000` makes each race of transitions, upserts and restores that often.
+"""
+
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,11 +18,13 @@ from core.models import Event
 from core.permissions import Caller
 from resources.models import Resource, ResourceVersion
 from resources.services import Content, create_resource
+from resources.tests.factories import create_type
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("transactional_db")]
 
 ClientOf = Callable[[User], Client]
 WRITERS = 8
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "3"))
 
 
 def at_once(work: Callable[[int], Any]) -> list[Any]:
@@ -102,3 +108,26 @@ def test_a_deletion_and_parallel_writes_leave_one_history(row: Resource, client_
     last = ResourceVersion.objects.filter(resource_id=row.id).latest("number")
     assert last.action == "deleted"
     assert last.number == 2 + statuses.count(200)
+
+
+def test_of_parallel_transitions_exactly_one_wins(client_of: ClientOf) -> None:
+    user = create_user()
+    transitions = [{"name": name, "from": ["draft"], "to": name, "allow": ["owner"]} for name in ("sent", "void")]
+    create_type(
+        "letter", workflow={"initial": "draft", "states": ["draft", "sent", "void"], "transitions": transitions}
+    )
+    clients = [client_of(user) for _ in range(WRITERS)]
+
+    for _ in range(ROUNDS):
+        row = create_resource(actor=Caller.of(user), content=Content(name="Letter"), type_key="letter")
+
+        def go(number: int, path: str = f"/api/v1/resources/{row.id}/transitions") -> Any:
+            return clients[number].post(f"{path}/{'sent' if number % 2 else 'void'}")
+
+        answers = at_once(go)
+
+        assert sorted(answer.status_code for answer in answers) == [200] + [409] * (WRITERS - 1)
+        (won,) = (answer.json()["data"] for answer in answers if answer.status_code == 200)
+        row.refresh_from_db()
+        assert (row.status, row.version) == (won["status"], 2)
+        assert Event.objects.filter(type="resource.transitioned", subject_id=str(row.id)).count() == 1
