@@ -7,6 +7,7 @@ from typing import Any
 import django
 from django.core.handlers.asgi import ASGIHandler
 
+from config.requests import LiveRequest
 from config.startup import explained
 from core.embedded.process import die_with_supervisor
 
@@ -16,6 +17,8 @@ die_with_supervisor()
 
 class LiveHandler(ASGIHandler):
     """Django's handler over the few routes of `config.live_urls`."""
+
+    request_class = LiveRequest
 
     def create_request(self, scope: Any, body_file: Any) -> Any:
         request, refusal = super().create_request(scope, body_file)

@@ -8,6 +8,7 @@ from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
 
+from config.requests import WebRequest
 from config.startup import explained
 from core.embedded.process import die_with_supervisor
 
@@ -17,6 +18,7 @@ die_with_supervisor()
 # gunicorn starts a worker that ended with any other code again, for ever.
 with explained(exit_code=3):
     application = get_wsgi_application()
+    application.request_class = WebRequest
 
 # A seventh of a small answer went into these: query logs exist only under DEBUG, old connections are seen to at the
 # end of the request before, and our cache keeps its connections.

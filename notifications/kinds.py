@@ -154,8 +154,8 @@ KINDS: Final[dict[str, Kind]] = {
             "job.finished",
             "Something you asked for has ended",
             WORK,
-            required=frozenset({"title"}),
-            optional=frozenset({"succeeded", "error"}),
+            required=frozenset({"title", "outcome"}),
+            optional=frozenset({"error"}),
         ),
         Kind(
             "account.connection_changed",

@@ -132,7 +132,7 @@ def _admit(identity: ProvenIdentity) -> User | None:
     if not owner.is_active:
         raise AccountDisabled
     connection = _insert(owner, identity, Caller.of(owner), how="verified_email")
-    _tell(owner, connection, "added")
+    _tell(owner, connection, "connected to")
     return owner
 
 
@@ -157,7 +157,7 @@ def _connect(actor: Caller, identity: ProvenIdentity) -> Connection:
     if found is not None:
         return found
     connection = _insert(user, identity, actor, how="connected")
-    _tell(user, connection, "added")
+    _tell(user, connection, "connected to")
     return connection
 
 
@@ -194,7 +194,7 @@ def _remove(connection: Connection | None, user: User, actor: Caller) -> None:
     if connection is None:
         raise NotFound
     _announce("connection.removed", connection, actor, reason="removed")
-    _tell(user, connection, "removed")
+    _tell(user, connection, "removed from")
     Connection.objects.filter(pk=connection.pk).delete()
     keep_a_sign_in_method(user)
 

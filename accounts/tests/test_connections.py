@@ -64,7 +64,7 @@ def test_the_mail_says_what_was_done_and_from_where(
     sign_in_with(provider, client_of(owner), "nina")
 
     context = Message.objects.get().context
-    assert (context["provider"], context["change"]) == ("Acme", "added")
+    assert (context["provider"], context["change"]) == ("Acme", "connected to")
     assert context.keys() >= {"ip", "device"}
 
 
@@ -119,7 +119,7 @@ def test_a_connection_is_removed(provider: ProviderProcess, client_of: ClientOf,
 
     assert (answer.status_code, client.get(PATH).json()["data"]) == (204, [])
     assert [event.payload for event in events("connection.*")] == [{"provider": "github", "reason": "removed"}]
-    assert Message.objects.get().context["change"] == "removed"
+    assert Message.objects.get().context["change"] == "removed from"
     assert client.delete(f"{PATH}/{connection.pk}").status_code == 404
 
 

@@ -18,6 +18,6 @@ def send_job_finished(*, job_id: UUID, dedup_key: str) -> Message | None:
         return None
     if not get_user_model()._default_manager.filter(pk=job.owner_id).exists():
         return None
-    outcome = {"succeeded": "yes"} if job.state == SUCCEEDED else {"error": job.error}
+    outcome = {"outcome": "succeeded"} if job.state == SUCCEEDED else {"outcome": "failed", "error": job.error}
     variables = {"title": KINDS[job.kind].title, **outcome}
     return send("job.finished", to=job.owner_id, context=variables, dedup_key=dedup_key)

@@ -28,7 +28,7 @@ def test_the_owner_of_a_job_that_tells_reads_how_it_ended(owner: Any, drain: Dra
     drain(ahead=timedelta(hours=1))
 
     done, failed = smtp_sink.to(owner.email)
-    assert (done["Subject"], failed["Subject"]) == ("Counting: done", "Counting: failed")
+    assert (done["Subject"], failed["Subject"]) == ("Counting has succeeded", "Counting has failed")
     assert "This failed on our side" in str(failed.get_body(("plain",)))
     assert "hunter2" not in failed.as_string()
 

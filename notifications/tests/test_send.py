@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -6,6 +7,7 @@ from django.db import connection, transaction
 from django.test import Client
 from pytest_django import Settings
 
+from core.tests.spine import Drain
 from notifications import services
 from notifications.kinds import KINDS, UnknownKind
 from notifications.models import Message
@@ -53,7 +55,7 @@ def test_address_and_name_are_the_users_own(
 
 
 def test_registering_does_not_wait_for_the_mail_server(
-    anonymous: Client, drain: Callable[[], int], smtp_sink: SmtpSink, settings: Settings
+    anonymous: Client, drain: Drain, smtp_sink: SmtpSink, settings: Settings
 ) -> None:
     settings.MAIL = {**smtp_sink.server, "port": free_port()}
 
@@ -63,9 +65,10 @@ def test_registering_does_not_wait_for_the_mail_server(
     )
 
     assert response.status_code == 201
+    drain()
     assert Message.objects.get().state == "queued"
     settings.MAIL = smtp_sink.server
-    drain()
+    drain(ahead=timedelta(hours=1))
     assert len(smtp_sink.to("ada@example.com")) == 1
 
 
