@@ -4,6 +4,7 @@ We ask for no attestation and judge none: which maker's authenticator somebody u
 User verification is required everywhere, so a passkey is two factors: the thing, and a PIN or a finger.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -39,6 +40,7 @@ from webauthn.helpers.structs import (
 )
 
 from accounts.models import Passkey, PasskeyChallenge, User
+from accounts.models.passkeys import LONGEST_CREDENTIAL_ID
 
 TIMEOUT_MILLISECONDS: Final = 300_000
 _ALGORITHMS: Final = [
@@ -54,6 +56,8 @@ _MALFORMED: Final = (
     *(WebAuthnException, InvalidSignature, UnsupportedAlgorithm),
     *(ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError),
 )
+
+_ID: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{LONGEST_CREDENTIAL_ID}}}")
 
 Credential = Mapping[str, Any]
 Verified = TypeVar("Verified")
@@ -129,8 +133,12 @@ def assertion_options(*, challenge: PasskeyChallenge, known: Iterable[Passkey] =
 def challenge_in(credential: Credential) -> str:
     """Return the challenge that the credential says it has signed; raises `Refused` when it names none.
 
-    A page in a frame of another site's page is refused here: it could borrow the user's gesture.
+    A page in a frame of another site's page is refused here: it could borrow the user's gesture. So is what has
+    not the shape of a credential, whoever was to look at it before.
     """
+    response = credential.get("response")
+    if not isinstance(response, Mapping) or not _ID.fullmatch(str(credential.get("id"))):
+        raise Refused("This is no credential.")
     data = _checked(lambda: parse_client_data_json(base64url_to_bytes(credential["response"]["clientDataJSON"])))
     if data.cross_origin:
         raise Refused("The credential was made in a page of another site.")
@@ -196,7 +204,7 @@ def _checked(read: Callable[[], Verified]) -> Verified:
 
 def _refuse_other_account(credential: Credential, passkey: Passkey) -> None:
     handle = credential["response"].get("userHandle")
-    if handle and handle.rstrip("=") != passkey.user_handle:
+    if handle and str(handle).rstrip("=") != passkey.user_handle:
         raise Refused("The authenticator holds this key for another account.")
 
 

@@ -1,5 +1,6 @@
-"""The second step of signing in to the admin: a code of the app, or a recovery code."""
+"""The second step of signing in to the admin: a code of the app, a recovery code, or a passkey."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -14,26 +15,44 @@ from unfold.widgets import BASE_INPUT_CLASSES
 
 from accounts.pages import staff
 from accounts.services import mfa_sign_in
+from accounts.services.passkey_sign_in import Passkeys
 from core.errors import ApplicationError, InvalidToken
 
 
 class CodeForm(forms.Form):
-    """A code, of whichever kind."""
+    """A code, of whichever kind; or what the page's script has got from the authenticator."""
 
+    credential = forms.CharField(required=False, max_length=100_000, widget=forms.HiddenInput)
     code = forms.CharField(
         label="Code",
         max_length=100,
+        required=False,
         help_text="Of your authenticator app, or one of your recovery codes.",
         widget=forms.TextInput(
             {
                 "autocomplete": "one-time-code",
                 "autofocus": True,
+                "required": True,
                 "autocapitalize": "off",
                 "spellcheck": "false",
                 "class": " ".join(BASE_INPUT_CLASSES),
             }
         ),
     )
+
+    def clean_credential(self) -> dict[str, Any] | None:
+        """Return the credential, or None for anything that is no object."""
+        try:
+            given = json.loads(self.cleaned_data["credential"] or "null")
+        except (ValueError, RecursionError):
+            return None
+        return given if isinstance(given, dict) else None
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if not self.errors and not values["credential"] and not values["code"]:
+            self.add_error("code", "Give a code.")
+        return values
 
 
 @sensitive_post_parameters()
@@ -47,26 +66,31 @@ def prove(request: HttpRequest, page: dict[str, Any]) -> HttpResponse:
     refusal: ApplicationError | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            return _enter(request, form.cleaned_data["code"])
+            return _enter(request, form.cleaned_data["code"], form.cleaned_data["credential"])
         except InvalidToken as ended:
             return _begin_again(request, ended)
         except ApplicationError as error:
             refusal = error
             form.add_error(None, _told(error))
+    passkey_options = mfa_sign_in.passkey_options_of(challenge_id=_challenge_id(request))
     shown = {**page, "title": "Second step", "form": form, "next": staff.next_page(request)}
-    return staff.form_page(request, "admin/second_step.html", shown, refusal)
+    return staff.form_page(request, "admin/second_step.html", {**shown, "passkey_options": passkey_options}, refusal)
 
 
-def _enter(request: HttpRequest, code: str) -> HttpResponse:
+def _enter(request: HttpRequest, code: str, credential: dict[str, Any] | None) -> HttpResponse:
     staff.take_try()
     opened = mfa_sign_in.verify_second_factor_of(
-        challenge_id=UUID(request.session[staff.CHALLENGE_KEY]),
-        method=mfa_sign_in.method_of_code(code),
-        given=code,
+        challenge_id=_challenge_id(request),
+        method=Passkeys.name if credential else mfa_sign_in.method_of_code(code),
+        given=credential or code,
         device_token=request.COOKIES.get(staff.DEVICE_COOKIE, ""),
     )
     del request.session[staff.CHALLENGE_KEY]
     return staff.let_in(request, opened)
+
+
+def _challenge_id(request: HttpRequest) -> UUID:
+    return UUID(request.session[staff.CHALLENGE_KEY])
 
 
 def _begin_again(request: HttpRequest, ended: InvalidToken) -> HttpResponse:

@@ -18,7 +18,7 @@ from accounts.services.mfa_challenges import (
     refuse_elsewhere,
     refused,
 )
-from accounts.services.passkey_sign_in import CopySuspected, report_copy
+from accounts.services.passkey_sign_in import CopySuspected, Passkeys, report_copy
 from accounts.services.recovery_codes import RecoveryCodes
 from accounts.services.sessions import (
     SignIn,
@@ -29,7 +29,7 @@ from accounts.services.sessions import (
     renew_sign_in,
 )
 from accounts.services.totp import Totp, is_totp_code
-from core.errors import InvalidCredentials
+from core.errors import InvalidCredentials, InvalidToken
 from core.events import publish
 from core.permissions import Caller
 
@@ -45,6 +45,17 @@ def verify_second_factor(*, mfa_token: str, method: str, given: Any, device_toke
 def verify_second_factor_of(*, challenge_id: UUID, method: str, given: Any, device_token: str = "") -> SignIn:
     """Do the same for a challenge that our own signed cookie names; raises the same."""
     return _answer(challenge_of_id(challenge_id), method, given, device_token)
+
+
+def passkey_options_of(*, challenge_id: UUID) -> dict[str, Any] | None:
+    """Return new options to prove a passkey to the sign-in; None for a user without one, or when it waits no longer."""
+    try:
+        challenge = challenge_of_id(challenge_id)
+    except InvalidToken:
+        return None
+    methods = {Passkeys.name} & set(second_factors.methods_of(challenge.user))
+    options = second_factors.options_of(challenge.user, methods=methods, bound_to=str(challenge.pk))
+    return options.get(Passkeys.name)
 
 
 def reauthenticate_by_code(*, actor: Caller, code: str) -> SignIn:

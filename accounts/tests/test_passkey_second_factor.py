@@ -179,7 +179,7 @@ def test_a_code_is_no_credential(anonymous: Client, owner: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_of_64_uses_of_an_assertion_wins() -> None:
+def test_one_of_64_uses_of_an_assertion_wins(transactional_db: None) -> None:
     owner = create_user()
     authenticator = passkey_of(owner)
     data = begin(Client(), owner)

@@ -279,7 +279,7 @@ def _sign_in(credential: dict[str, Any], index: int) -> Any:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_of_64_uses_of_an_assertion_wins() -> None:
+def test_one_of_64_uses_of_an_assertion_wins(transactional_db: None) -> None:
     owner = create_user()
     authenticator = passkey_of(owner)
     before = Session.objects.count()
@@ -293,7 +293,7 @@ def test_one_of_64_uses_of_an_assertion_wins() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_with_the_same_count_one_wins_and_the_copies_are_told_of() -> None:
+def test_of_many_with_the_same_count_one_wins_and_the_copies_are_told_of(transactional_db: None) -> None:
     owner = create_user()
     authenticator = passkey_of(owner, sign_count=1)
     authenticator.sign_count = 2
@@ -307,7 +307,7 @@ def test_of_many_with_the_same_count_one_wins_and_the_copies_are_told_of() -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_removal_overtakes_the_sign_ins_beside_it() -> None:
+def test_a_removal_overtakes_the_sign_ins_beside_it(transactional_db: None) -> None:
     owner = create_user()
     authenticator = passkey_of(owner)
     session = create_session(owner)
