@@ -13,7 +13,16 @@ from accounts.api.phone import ConfirmPhone, ResendPhoneCode
 from accounts.api.profile import Profile, RestoreAccount
 from accounts.api.registration import Register, ResendVerification, VerifyEmail
 from accounts.api.roles import OneRole, Permissions, Roles
-from accounts.api.sessions import Login, Logout, LogoutAll, OneSession, Reauthenticate, RefreshToken, Sessions
+from accounts.api.sessions import (
+    Login,
+    Logout,
+    LogoutAll,
+    OneSession,
+    Reauthenticate,
+    ReauthenticateOptions,
+    RefreshToken,
+    Sessions,
+)
 from accounts.api.social import Authorize, Connections, OAuthCallback, OneConnection, Providers
 from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
@@ -63,6 +72,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/logout", Logout.as_view(), name="logout"),
     path("auth/logout-all", LogoutAll.as_view(), name="logout-all"),
     path("auth/reauthenticate", Reauthenticate.as_view(), name="reauthenticate"),
+    path("auth/reauthenticate/options", ReauthenticateOptions.as_view(), name="reauthenticate-options"),
     path("auth/mfa", SecondFactors.as_view(), name="mfa"),
     path("auth/mfa/totp", AuthenticatorApp.as_view(), name="mfa-totp"),
     path("auth/mfa/totp/confirm", ConfirmAuthenticatorApp.as_view(), name="mfa-totp-confirm"),

@@ -8,6 +8,14 @@ from accounts.models.passkeys import LONGEST_CREDENTIAL_ID
 
 _CREDENTIAL_ID: Final = "AQIDBAUGBwgJCgsMDQ4PEA"
 _CLIENT_DATA: Final = "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiLi4uIn0"
+CHALLENGE_EXAMPLE: Final = "kfV1r4rTQ2aGm3vKnXv2lS0w1Cw8q2hC7p3G5m9dXyE"
+REQUEST_OPTIONS_EXAMPLE: Final = {
+    "challenge": CHALLENGE_EXAMPLE,
+    "timeout": 300000,
+    "rpId": "nook.example",
+    "allowCredentials": [],
+    "userVerification": "required",
+}
 NEW_CREDENTIAL_EXAMPLE: Final = {
     "id": _CREDENTIAL_ID,
     "rawId": _CREDENTIAL_ID,
@@ -79,3 +87,7 @@ class PasskeyShape(serializers.Serializer[Any]):
     backed_up = serializers.BooleanField(help_text="Whether it is.")
     last_used_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
+
+
+class OptionsShape(serializers.Serializer[Any]):
+    options = serializers.JSONField(help_text="Options as WebAuthn Level 3 writes them in JSON.")

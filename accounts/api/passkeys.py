@@ -4,7 +4,7 @@ Options are what `PublicKeyCredential.parseCreationOptionsFromJSON` and `parseRe
 credential is what its `toJSON()` gives.
 """
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -13,10 +13,13 @@ from rest_framework.request import Request
 
 from accounts.api import cookies
 from accounts.api.credentials import (
+    CHALLENGE_EXAMPLE,
     CREDENTIAL_EXAMPLE,
     NEW_CREDENTIAL_EXAMPLE,
+    REQUEST_OPTIONS_EXAMPLE,
     CredentialField,
     NewCredentialField,
+    OptionsShape,
     PasskeyShape,
 )
 from accounts.api.pairs import COOKIE, PAIR_EXAMPLE, SignedInShape, TransportField, answer_sign_in
@@ -31,7 +34,6 @@ from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, InvalidCredentials, ReauthenticationRequired
 
-_CHALLENGE: Final = "kfV1r4rTQ2aGm3vKnXv2lS0w1Cw8q2hC7p3G5m9dXyE"
 PASSKEY_EXAMPLE: Final = {
     "id": "01a1fbd6-77aa-7d10-8c44-1a5c5e1f0a11",
     "name": "Chrome on macOS",
@@ -44,7 +46,7 @@ PASSKEY_EXAMPLE: Final = {
 CREATION_OPTIONS_EXAMPLE: Final = {
     "rp": {"name": "Nook Link", "id": "nook.example"},
     "user": {"id": "c29tZSByYW5kb20gYnl0ZXM", "name": "olive@example.com", "displayName": "Olive Owner"},
-    "challenge": _CHALLENGE,
+    "challenge": CHALLENGE_EXAMPLE,
     "pubKeyCredParams": [{"type": "public-key", "alg": -8}, {"type": "public-key", "alg": -7}],
     "timeout": 300000,
     "excludeCredentials": [],
@@ -55,23 +57,12 @@ CREATION_OPTIONS_EXAMPLE: Final = {
     },
     "attestation": "none",
 }
-REQUEST_OPTIONS_EXAMPLE: Final = {
-    "challenge": _CHALLENGE,
-    "timeout": 300000,
-    "rpId": "nook.example",
-    "allowCredentials": [],
-    "userVerification": "required",
-}
 
 
 class NewPasskeyShape(PasskeyShape):
     recovery_codes = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="Ten, shown this once, where none were left."
     )
-
-
-class OptionsShape(serializers.Serializer[Any]):
-    options = serializers.JSONField(help_text="Options as WebAuthn Level 3 writes them in JSON.")
 
 
 class PasskeyOptions(ApiView):

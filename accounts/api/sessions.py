@@ -1,5 +1,6 @@
 """`/auth/login`, `/auth/refresh-token`, `/auth/logout…`, `/auth/reauthenticate`, `/auth/sessions`."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.api import cookies
+from accounts.api.credentials import REQUEST_OPTIONS_EXAMPLE, CredentialField, OptionsShape
 from accounts.api.fields import AddressField, PasswordField
 from accounts.api.pairs import (
     COOKIE,
@@ -23,6 +25,7 @@ from accounts.api.pairs import (
 from accounts.api.shapes import SESSION_EXAMPLE, USER_EXAMPLE, SessionShape, session_shape
 from accounts.models import Session
 from accounts.services import mfa_sign_in, refreshing, sessions
+from accounts.services.sessions import SignIn
 from core.api.access import PUBLIC, SIGNED_IN
 from core.api.envelope import no_content, success
 from core.api.fields import SecretField
@@ -36,6 +39,7 @@ from core.errors import (
     EmailNotVerified,
     InvalidCredentials,
     InvalidToken,
+    NotFound,
     PermissionDenied,
     TokenReused,
     ValidationFailed,
@@ -133,8 +137,10 @@ class ReauthenticateInput(StrictSerializer):
     password = PasswordField(required=False)
     code = SecretField(required=False, max_length=100, help_text="Of the authenticator app, or a recovery code.")
 
+    credential = CredentialField(required=False, help_text="What the browser made of the options for a passkey.")
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a body with neither, or with both."""
+        """Refuse a body with none of them, or with several."""
         if len(attrs) != 1:
             message = serializers.ErrorDetail("Give a password, or a code.", code="required")
             raise serializers.ValidationError({"password": [message]})
@@ -150,7 +156,8 @@ class Reauthenticate(ApiView):
         "Confirm that it is oneself",
         description=(
             "Answers an access token with a fresh sign-in time, as sensitive operations demand. An account with "
-            "two-factor sign-in gives a `code`, and its session has two factors from then on; others a `password`."
+            "two-factor sign-in gives a `code` (or the `credential` of a passkey, after "
+            "`/auth/reauthenticate/options`), and its session has two factors from then on; others a `password`."
         ),
         request=ReauthenticateInput,
         response=AccessShape,
@@ -160,9 +167,31 @@ class Reauthenticate(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         body = parse(ReauthenticateInput, request)
-        by_code = "code" in body
-        renew = mfa_sign_in.reauthenticate_by_code if by_code else sessions.reauthenticate
-        return success(access_part(renew(actor=self.caller, **body)))
+        renew: dict[str, Callable[..., SignIn]] = {
+            "password": sessions.reauthenticate,
+            "code": mfa_sign_in.reauthenticate_by_code,
+            "credential": mfa_sign_in.reauthenticate_by_passkey,
+        }
+        return success(access_part(renew[next(iter(body))](actor=self.caller, **body)))
+
+
+class ReauthenticateOptions(ApiView):
+    access = {"POST": SIGNED_IN}
+    open_before_enrollment = True
+    rate_limit = "auth"
+
+    @operation(
+        "Begin to confirm with a passkey that it is oneself",
+        description=(
+            "`options` are for `PublicKeyCredential.parseRequestOptionsFromJSON`; they serve once, within five "
+            "minutes, in this session. 404 for an account without a passkey."
+        ),
+        response=OptionsShape,
+        response_example={"options": REQUEST_OPTIONS_EXAMPLE},
+        errors=(NotFound,),
+    )
+    def post(self, request: Request) -> HttpResponse:
+        return success({"options": mfa_sign_in.begin_reauthentication(actor=self.caller)})
 
 
 class Sessions(ApiView):

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.models import MfaChallenge, User
+from accounts.relying_party import Credential
 from accounts.services import second_factors, throttle
 from accounts.services.mfa_challenges import (
     challenge_of_id,
@@ -29,7 +30,7 @@ from accounts.services.sessions import (
     renew_sign_in,
 )
 from accounts.services.totp import Totp, is_totp_code
-from core.errors import InvalidCredentials, InvalidToken
+from core.errors import InvalidCredentials, InvalidToken, NotFound
 from core.events import publish
 from core.permissions import Caller
 
@@ -53,8 +54,8 @@ def passkey_options_of(*, challenge_id: UUID) -> dict[str, Any] | None:
         challenge = challenge_of_id(challenge_id)
     except InvalidToken:
         return None
-    methods = {Passkeys.name} & set(second_factors.methods_of(challenge.user))
-    options = second_factors.options_of(challenge.user, methods=methods, bound_to=str(challenge.pk))
+    user = challenge.user
+    options = second_factors.options_of(user, methods=_passkey_of(user), bound_to=str(challenge.pk))
     return options.get(Passkeys.name)
 
 
@@ -63,14 +64,22 @@ def reauthenticate_by_code(*, actor: Caller, code: str) -> SignIn:
 
     The session has two factors from now on. Raises `InvalidCredentials` and `RateLimited`.
     """
+    return _reauthenticate(actor, method_of_code(code), code)
+
+
+def reauthenticate_by_passkey(*, actor: Caller, credential: Credential) -> SignIn:
+    """Do the same for a passkey that has signed the options of `begin_reauthentication`; raises the same."""
+    return _reauthenticate(actor, Passkeys.name, credential)
+
+
+def begin_reauthentication(*, actor: Caller) -> dict[str, Any]:
+    """Return options for one of the actor's passkeys to confirm that it is them; raises `NotFound` without any."""
     refuse_on_behalf(actor)
-    key = throttle.second_factor_key(actor.own_id)
-    throttle.refuse_if_blocked(key)
-    try:
-        return _renew(actor, method_of_code(code), code, key)
-    except InvalidCredentials:
-        _record_failure(key, User.objects.get(pk=actor.own_id), method_of_code(code))
-        raise
+    user = User.objects.get(pk=actor.own_id)
+    options = second_factors.options_of(user, methods=_passkey_of(user), bound_to=str(actor.session_id))
+    if Passkeys.name not in options:
+        raise NotFound
+    return options[Passkeys.name]
 
 
 def reauthenticate_by_either(*, actor: Caller, proof: str) -> SignIn:
@@ -85,6 +94,28 @@ def method_of_code(code: str) -> str:
     return Totp.name if is_totp_code(code) else RecoveryCodes.name
 
 
+def _passkey_of(user: User) -> set[str]:
+    return {Passkeys.name} & set(second_factors.methods_of(user))
+
+
+def _reauthenticate(actor: Caller, method: str, given: Any) -> SignIn:
+    refuse_on_behalf(actor)
+    key = throttle.second_factor_key(actor.own_id)
+    throttle.refuse_if_blocked(key)
+    try:
+        return _renew(actor, method, given, key)
+    except InvalidCredentials as refusal:
+        _refuse(refusal, key, User.objects.get(pk=actor.own_id), method)
+        raise
+
+
+def _refuse(refusal: InvalidCredentials, key: str, user: User, method: str) -> None:
+    """Let what was refused be known where it has to be, now that its transaction is undone."""
+    _record_failure(key, user, method)
+    if isinstance(refusal, CopySuspected):
+        report_copy(refusal)
+
+
 def _answer(challenge: MfaChallenge, method: str, given: Any, device_token: str) -> SignIn:
     key = throttle.second_factor_key(challenge.user_id, device_token=device_token)
     throttle.refuse_if_blocked(key)
@@ -92,9 +123,7 @@ def _answer(challenge: MfaChallenge, method: str, given: Any, device_token: str)
     try:
         return _open(challenge, method, given, device_token, key)
     except InvalidCredentials as refusal:
-        _record_failure(key, challenge.user, method)
-        if isinstance(refusal, CopySuspected):
-            report_copy(refusal)
+        _refuse(refusal, key, challenge.user, method)
         raise
 
 
@@ -111,11 +140,11 @@ def _open(challenge: MfaChallenge, method: str, given: Any, device_token: str, k
 
 
 @transaction.atomic
-def _renew(actor: Caller, method: str, code: str, key: str) -> SignIn:
+def _renew(actor: Caller, method: str, given: Any, key: str) -> SignIn:
     user = User.objects.locked().filter(pk=actor.own_id).first()
     if user is None:
         raise refused()
-    proved = second_factors.prove(user, method=method, given=code, bound_to=str(actor.session_id))
+    proved = second_factors.prove(user, method=method, given=given, bound_to=str(actor.session_id))
     throttle.accept_success(key)
     return renew_sign_in(actor, user, proved=proved)
 

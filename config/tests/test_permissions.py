@@ -43,6 +43,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/auth/logout": (401, 204, 204, 204, 204),
     "POST /api/v1/auth/logout-all": (401, 204, 204, 204, 204),
     "POST /api/v1/auth/reauthenticate": (401, 400, 200, 200, 200),
+    "POST /api/v1/auth/reauthenticate/options": (401, 200, 404, 404, 404),
     "GET /api/v1/auth/verify": (401, 204, 204, 204, 204),
     "POST /api/v1/auth/passkeys/login/options": (200, 200, 200, 200, 200),
     "POST /api/v1/auth/passkeys/login": (401, 401, 401, 401, 401),
@@ -168,6 +169,7 @@ BEFORE_ENROLLMENT = frozenset(
         "PATCH /api/v1/auth/mfa/passkeys/{passkey_id}",
         "DELETE /api/v1/auth/mfa/passkeys/{passkey_id}",
         "POST /api/v1/auth/reauthenticate",
+        "POST /api/v1/auth/reauthenticate/options",
         "POST /api/v1/auth/logout",
         "POST /api/v1/auth/logout-all",
     }
