@@ -63,14 +63,19 @@ def events(db: None) -> Events:
     return events
 
 
-def consume(broker: Connection, celery_app: Celery) -> int:
-    """Take every message from the broker's queues and run it in this process; return how many tasks ran."""
+def consume(broker: Connection, celery_app: Celery, *, seen: list[str] | None = None) -> int:
+    """Take every message from the broker's queues and run it in this process; return how many tasks ran.
+
+    `seen` gets every message as text, headers and all.
+    """
     ran = 0
     with broker.channel() as channel:
         for name in QUEUES:
             queue = celery_app.amqp.queues[relay.queue_name(name)](channel)
             queue.declare()
             while message := queue.get(accept=["json"]):
+                if seen is not None:
+                    seen.append(f"{message.headers} {message.properties} {message.body!r}")
                 (outbox_id,), kwargs, _ = message.decode()
                 ran += OutboxRow.objects.filter(id=outbox_id).exists()
                 celery_app.tasks[message.headers["task"]].apply([outbox_id], kwargs, throw=True)
