@@ -17,7 +17,7 @@ from accounts.providers.identities import ProvenIdentity
 from accounts.providers.table import name_of
 from accounts.services.administration import refuse_more_than_held
 from accounts.services.mails import origin, tell, tell_sparingly, tell_with_link
-from accounts.services.registration import insert_account, mark_verified
+from accounts.services.registration import answer_owner, insert_account, mark_verified
 from accounts.services.sessions import refuse_unready, require_recent_sign_in
 from accounts.services.sign_in_methods import keep_a_sign_in_method, sign_in_method
 from accounts.services.single_use_tokens import VERIFY_EMAIL
@@ -80,16 +80,6 @@ def disconnect_for(*, actor: Caller, connection_id: UUID) -> None:
     _remove(Connection.objects.filter(pk=connection_id).first(), user, actor)
 
 
-def forget_unproven_connections(user: User) -> None:
-    """Remove what was connected before the locked user's address was confirmed by a link to set a password.
-
-    Whoever made the account with somebody else's address would else come back in once its owner has taken it over.
-    """
-    for connection in Connection.objects.filter(user=user).order_by("pk"):
-        _announce("connection.removed", connection, Caller.of(user), reason="unproven")
-        connection.delete()
-
-
 @sign_in_method("connection")
 def _connections(user: User) -> int:
     return Connection.objects.filter(user=user).count()
@@ -113,12 +103,17 @@ def _newcomer(identity: ProvenIdentity) -> User:
     if user is None:
         # What anybody is told whose address the provider did not verify, so that this tells nothing of the account.
         raise EmailNotVerified
+    if identity.email_verified and not user.email_verified:
+        raise _unconfirmed(identity)
     return user
 
 
 @transaction.atomic
 def _admit(identity: ProvenIdentity) -> User | None:
-    """Connect the account with this address, or a new one; None when the address is not proven to be this person's."""
+    """Connect the account with this address, or a new one; None when the address is not proven to be this person's.
+
+    An account that its owner has not confirmed is left alone: whoever made it may be a stranger.
+    """
     _forget_connection_of_deleted_user(identity)
     owner = User.objects.locked().filter(email=identity.email).first()
     if owner is None:
@@ -128,7 +123,8 @@ def _admit(identity: ProvenIdentity) -> User | None:
         tell_sparingly(owner, "account.email_taken")
         return None
     if not owner.email_verified:
-        raise _unconfirmed(identity)
+        answer_owner(email=identity.email)
+        return owner
     if not owner.is_active:
         raise AccountDisabled
     connection = _insert(owner, identity, Caller.of(owner), how="verified_email")
@@ -215,7 +211,7 @@ def _taken(identity: ProvenIdentity) -> Conflict:
 
 def _unconfirmed(identity: ProvenIdentity) -> Conflict:
     message = (
-        "An account with this e-mail address waits to be confirmed. "
-        f"Confirm it by the link in your mail, or sign in and connect {name_of(identity.provider)} there."
+        "An account with this e-mail address was never confirmed. "
+        f"We have written to the address: set a new password, then sign in with {name_of(identity.provider)}."
     )
     return Conflict(message, details=[Detail(None, "account_unconfirmed", message)])

@@ -8,7 +8,6 @@ from accounts.models import SingleUseToken, User
 from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
 from accounts.services.api_tokens import end_api_tokens
-from accounts.services.connections import forget_unproven_connections
 from accounts.services.mails import origin, tell, tell_with_link
 from accounts.services.registration import mark_verified
 from accounts.services.sessions import confirm_password, end_sessions
@@ -21,6 +20,7 @@ from accounts.services.single_use_tokens import (
     redeem_token,
     void_tokens,
 )
+from accounts.services.unproven import forget_unproven
 from core.errors import InvalidCredentials
 from core.events import publish
 from core.permissions import Caller
@@ -66,7 +66,7 @@ def _set_by_link(found: SingleUseToken, password_hash: str) -> None:
     if not user.email_verified:
         # The link came to the address, which is all that a confirmation would have shown.
         mark_verified(user, actor=Caller.of(user))
-        forget_unproven_connections(user)
+        forget_unproven(user)
     _store(user, password_hash, actor=Caller.of(user), how="reset" if found.purpose == RESET_PASSWORD else "invitation")
     end_sessions(user_id=user.pk, actor=Caller.of(user), reason="password_reset")
     end_api_tokens(user_id=user.pk, actor=Caller.of(user), reason="password_reset")

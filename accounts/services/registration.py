@@ -14,6 +14,7 @@ from accounts.models.users import normalised_email
 from accounts.passwords import refuse_weak_password
 from accounts.services.mails import tell_sparingly, tell_with_link
 from accounts.services.single_use_tokens import RESET_PASSWORD, VERIFY_EMAIL, find_token, redeem_token
+from accounts.services.unproven import forget_unproven
 from core.events import publish
 from core.permissions import Caller
 from core.queue import enqueue
@@ -71,13 +72,21 @@ def send_verification(*, email: str) -> None:
         tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
 
 
+def answer_owner(*, email: str) -> None:
+    """Promise a mail to whoever has proved elsewhere that the address of an unconfirmed account is theirs.
+
+    Like somebody who registers with another password: the one that stands there may be a stranger's.
+    """
+    _answer_later(email, password_hash="", is_new=False)
+
+
 @transaction.atomic
 def answer_registration(*, email: str, proven: str, is_new: bool) -> None:
     """Write to whoever has this address: a link if it is unconfirmed, else that somebody tried.
 
     `proven` is the fingerprint of the hash whose password was given, by whoever registers now. Where another one
-    stands by now, one of the two may not be the owner, so neither password serves and the link sets one: a stranger
-    who came first would else have theirs confirmed by the owner's click.
+    stands by now, one of the two may not be the owner, so neither password serves, nor what else was set up there,
+    and the link sets one: a stranger who came first would else have theirs confirmed by the owner's click.
     """
     user = User.objects.locked().filter(email=email).first()
     if user is None:
@@ -90,6 +99,7 @@ def answer_registration(*, email: str, proven: str, is_new: bool) -> None:
         tell_with_link(user, "account.verify_email", purpose=VERIFY_EMAIL)
     else:
         _void_password(user)
+        forget_unproven(user)
         tell_with_link(user, "account.password_reset", purpose=RESET_PASSWORD)
 
 

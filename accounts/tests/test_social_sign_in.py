@@ -106,11 +106,11 @@ def test_an_address_that_waits_to_be_confirmed_is_not_joined(
     answer = come_back(anonymous, given)
 
     message = (
-        "An account with this e-mail address waits to be confirmed. "
-        "Confirm it by the link in your mail, or sign in and connect Acme there."
+        "An account with this e-mail address was never confirmed. "
+        "We have written to the address: set a new password, then sign in with Acme."
     )
     assert error_of(answer) == refusal(409, "CONFLICT", message, (None, "account_unconfirmed", message))
-    assert (tables(), Connection.objects.count()) == (before, 0)
+    assert (tables(), Connection.objects.count()) == (before | {"outbox": before["outbox"] + 1}, 0)
 
 
 def test_an_address_that_the_provider_did_not_verify_joins_nobody(
