@@ -28,7 +28,7 @@ from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
-from resources.api import transitions, versions
+from resources.api import owning, transitions, versions
 from resources.api import views as resources
 from resources.api.types import OneResourceType, ResourceTypes, ResourceTypeVersions
 
@@ -43,6 +43,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "resources/<uuid:resource_id>/versions/<int:number>", resources.VersionDetail.as_view(), name="resource-version"
     ),
     path("resources/<uuid:resource_id>/versions/<int:a>/diff/<int:b>", versions.Diff.as_view(), name="resource-diff"),
+    path(
+        "resources/by-external/<slug:type>/<path:external_id>",
+        owning.ResourceByExternalId.as_view(),
+        name="resource-by-external-id",
+    ),
+    path("resources/<uuid:resource_id>/transfer", owning.Transfer.as_view(), name="resource-transfer"),
     path("resources/<uuid:resource_id>/revert", versions.Reversion.as_view(), name="resource-reversion"),
     path("resources/<uuid:resource_id>/transitions", transitions.Transitions.as_view(), name="resource-transitions"),
     path(

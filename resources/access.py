@@ -48,6 +48,7 @@ class Action(Enum):
     SHARE = "share"
     DELETE = "delete"
     DESTROY = "destroy"
+    TRANSFER = "transfer"
 
 
 NEEDED: Final[dict[Action, Level]] = {
@@ -57,8 +58,9 @@ NEEDED: Final[dict[Action, Level]] = {
     Action.SHARE: Level.MANAGER,
     Action.DELETE: Level.MANAGER,
     Action.DESTROY: Level.OWNER,
+    Action.TRANSFER: Level.OWNER,
 }
-"""The level that permits an action; `delete:resource` permits the last two as well."""
+"""The level that permits an action; `delete:resource` permits deleting and destroying as well."""
 
 _BY_DELETE_PERMISSION: Final = frozenset({Action.DELETE, Action.DESTROY})
 

@@ -11,9 +11,9 @@ from resources.models import Resource
 
 @reader("resource", scope="read:resource")
 def readable_resource_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
-    """Yield the events of visible resources; one in the bin, by whoever may bring it back."""
+    """Yield the events of visible resources; one in the bin, by whoever may bring it back; and those meant for them."""
     subjects = {event.subject_id for event in events if event.subject_type == "resource"}
     visible = Resource.objects.visible_to(caller).filter(id__in=subjects).values_list("id", flat=True)
     deleted = Resource.all_objects.in_bin_of(caller).filter(id__in=subjects).values_list("id", flat=True)
     seen = {str(number) for number in (*visible, *deleted)}
-    return (event.id for event in events if event.subject_id in seen)
+    return (event.id for event in events if event.subject_id in seen or caller.id in event.audience)

@@ -50,6 +50,11 @@ class UserQuerySet(SoftDeleteQuerySet["User"]):
         bin_end = F("deleted_at") + timedelta(days=settings.ACCOUNT_GRACE_DAYS)
         return self.dead().filter(anonymised_at=None).alias(due=Coalesce("erase_at", bin_end)).filter(due__lte=Now())
 
+    def able_to_sign_in(self) -> Self:
+        """Return those who may open a session: not deleted, not disabled, with a proved address where that counts."""
+        able = self.alive().filter(is_active=True)
+        return able.filter(email_verified=True) if settings.EMAIL_VERIFICATION_REQUIRED else able
+
     def visible_to(self, caller: Caller) -> Self:
         """Return the users that `caller` may see in full: everyone with `read:user`, else themself."""
         return self if caller.holds(READ) else self.filter(pk=caller.id)

@@ -106,6 +106,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/resources": {"name": "New"},
     "PUT /api/v1/resources/{resource_id}": {"name": "Changed"},
     "PATCH /api/v1/resources/{resource_id}": {"name": "Changed"},
+    "PUT /api/v1/resources/by-external/{type}/{external_id}": {"name": "Changed"},
     "POST /api/v1/resources/{resource_id}/revert": {"version": 1},
     "POST /api/v1/resource-types": {"key": "new", "name": "New"},
     "PUT /api/v1/resource-types/{key}": {"name": "Changed"},
@@ -130,6 +131,8 @@ LETTERS_WAY: dict[str, Any] = {
     "transitions": [{"name": "send", "from": ["draft"], "to": "sent", "allow": ["owner"]}],
 }
 
+LETTER: dict[str, Any] = {"type": "letter", "name": "Target", "data": {"a": 1}, "external_id": "target/1"}
+
 
 class Stage:
     """A target user with a session, a role and a type that nobody uses, and a private letter with two versions."""
@@ -148,10 +151,12 @@ class Stage:
             user_handle="dGFyZ2V0",
             aaguid=self.target.pk,
         )
-        create_type(actor=SYSTEM, new=NewType("letter", "Letter", workflow=LETTERS_WAY))
+        create_type(actor=SYSTEM, new=NewType(LETTER["type"], "Letter", workflow=LETTERS_WAY))
         owner = self.client(self.target)
-        body = owner.post("/api/v1/resources", {"type": "letter", "name": "Target", "data": {"a": 1}}).json()
+        body = owner.post("/api/v1/resources", LETTER).json()
         owner.patch(f"/api/v1/resources/{body['data']['id']}", {"name": "Target again"})
+        heir = create_user(email="heir@example.com", name="Hera Heir")
+        self.bodies = {**BODIES, "POST /api/v1/resources/{resource_id}/transfer": {"owner": str(heir.pk)}}
         self.values = {
             "user_id": str(self.target.pk),
             "session_id": str(self.session.pk),
@@ -165,6 +170,8 @@ class Stage:
             "a": "1",
             "b": "2",
             "name": "send",
+            "type": LETTER["type"],
+            "external_id": LETTER["external_id"],
             "key": self.kind.key,
             "job_id": str(create_job("profile.export", actor=Caller.of(self.target)).pk),
         }
@@ -175,7 +182,7 @@ class Stage:
 
     def body(self, operation: Operation) -> dict[str, Any]:
         """Return a body that the operation takes."""
-        return BODIES.get(str(operation), {})
+        return self.bodies.get(str(operation), {})
 
     def content(self, operation: Operation) -> tuple[bytes, str]:
         """Return such a body as it is sent, and its type."""

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 
+from config.tests.operations import PARAMETER
 from core.api.documentation import as_yaml
 from core.api.routes import api_routes
 
@@ -34,7 +35,7 @@ def test_the_committed_document_is_the_one_that_the_code_makes(tmp_path: Path) -
 def test_every_route_of_the_api_is_in_the_document() -> None:
     described = {(path, method.upper()) for path, method, _ in operations()}
     routed = {
-        (route.path.replace("<uuid:", "{").replace("<int:", "{").replace("<slug:", "{").replace(">", "}"), method)
+        (PARAMETER.sub(r"{\1}", route.path), method)
         for route in api_routes()
         if route.view is not None and getattr(route.view, "schema", None) is not None
         for method in route.methods

@@ -41,6 +41,8 @@ class Operation:
     query: type[Query] | None = None
     response: type[Serializer[Any]] | None = None
     status: int = 200
+    may_create: bool = False
+    """Whether it answers 201 with the same body where it made something."""
     many: bool = False
     paginated: bool = False
     etag: bool = False

@@ -164,17 +164,20 @@ class OperationSchema(AutoSchema):
         return {"required": not is_partial, "content": {media_type: content}}
 
     def _success(self, declared: Operation) -> dict[str, Any]:
-        headers: dict[str, Any] = dict(RATE_LIMIT_HEADERS)
-        if declared.etag and self.method != "DELETE":
-            headers["ETag"] = {"$ref": "#/components/headers/ETag"}
-        if declared.status == 201:
-            headers["Location"] = {"$ref": "#/components/headers/Location"}
-        answers: dict[str, Any] = {str(declared.status): {"description": declared.summary, "headers": headers}}
-        if declared.status != 204:
-            answers[str(declared.status)]["content"] = self._content(declared)
+        statuses = (declared.status, 201) if declared.may_create else (declared.status,)
+        answers: dict[str, Any] = {str(status): self._success_with(status, declared) for status in statuses}
         if declared.etag and self.method == "GET":
             answers["304"] = {"description": "Not changed since the version in `If-None-Match`."}
         return answers
+
+    def _success_with(self, status: int, declared: Operation) -> dict[str, Any]:
+        headers: dict[str, Any] = dict(RATE_LIMIT_HEADERS)
+        if declared.etag and self.method != "DELETE":
+            headers["ETag"] = {"$ref": "#/components/headers/ETag"}
+        if status == 201:
+            headers["Location"] = {"$ref": "#/components/headers/Location"}
+        answer: dict[str, Any] = {"description": declared.summary, "headers": headers}
+        return answer if status == 204 else {**answer, "content": self._content(declared)}
 
     def _content(self, declared: Operation) -> dict[str, Any]:
         produced = self.view.produces[0]

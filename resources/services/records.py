@@ -83,6 +83,11 @@ def replace_resource(
     """Put `content` in the place of all that a caller may write; return the resource. `type_key` must be its type."""
     resource = locked_for_writing(resource_id, actor, precondition)
     _refuse_other_type(resource, type_key)
+    return replace_content(resource, content, actor=actor)
+
+
+def replace_content(resource: Resource, content: Content, *, actor: Caller) -> Resource:
+    """Put `content` in the place of all that a caller may write of a locked resource; return it."""
     return apply_changes(resource, _complete(content, default_visibility=resource.visibility), actor=actor)
 
 

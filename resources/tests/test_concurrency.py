@@ -131,3 +131,56 @@ def test_of_parallel_transitions_exactly_one_wins(client_of: ClientOf) -> None:
         row.refresh_from_db()
         assert (row.status, row.version) == (won["status"], 2)
         assert Event.objects.filter(type="resource.transitioned", subject_id=str(row.id)).count() == 1
+
+
+def test_parallel_upserts_of_one_id_make_one_resource(client_of: ClientOf) -> None:
+    user = create_user()
+    clients = [client_of(user) for _ in range(WRITERS)]
+
+    for each in range(ROUNDS):
+
+        def put(number: int, path: str = f"/api/v1/resources/by-external/item/{each}") -> Any:
+            return clients[number].put(path, {"name": f"Name {number}"})
+
+        answers = at_once(put)
+
+        assert sorted(answer.status_code for answer in answers) == [200] * (WRITERS - 1) + [201]
+        assert len({answer.json()["data"]["id"] for answer in answers}) == 1
+        row = Resource.objects.get(external_id=str(each))
+        assert row.version == ResourceVersion.objects.filter(resource=row).count() == WRITERS
+
+
+def test_upserts_beside_deletions_end_in_one_resource_or_none(client_of: ClientOf) -> None:
+    user = create_user()
+    clients = [client_of(user) for _ in range(WRITERS)]
+
+    for each in range(ROUNDS):
+        made = clients[0].put(f"/api/v1/resources/by-external/item/{each}", {"name": "First"}).json()["data"]["id"]
+
+        def work(number: int, external_id: int = each, row_id: str = made) -> int:
+            if number % 4 == 3:
+                return int(clients[number].delete(f"/api/v1/resources/{row_id}").status_code)
+            path = f"/api/v1/resources/by-external/item/{external_id}"
+            return int(clients[number].put(path, {"name": f"Name {number}"}).status_code)
+
+        statuses = at_once(work)
+
+        assert set(statuses) <= {200, 201, 204, 404}
+        assert statuses.count(201) <= 1
+        assert Resource.objects.filter(external_id=str(each)).count() == statuses.count(201)
+
+
+def test_parallel_restores_bring_back_once(client_of: ClientOf) -> None:
+    user = create_user()
+    clients = [client_of(user) for _ in range(WRITERS)]
+
+    for _ in range(ROUNDS):
+        row = create_resource(actor=Caller.of(user), content=Content(name="Back"))
+        clients[0].delete(f"/api/v1/resources/{row.id}")
+
+        def restore(number: int, path: str = f"/api/v1/resources/{row.id}/restore") -> int:
+            return int(clients[number].post(path).status_code)
+
+        assert sorted(at_once(restore)) == [200] + [404] * (WRITERS - 1)
+        row.refresh_from_db()
+        assert (row.deleted_at, row.version) == (None, 3)
