@@ -1,6 +1,6 @@
 """Removes for good what has been kept long enough: the bin, and the traces of work that is done."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -11,7 +11,7 @@ from django.db import models, transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.db.models.functions import Now
 
-from core.models import EventDelivery, IdempotencyKey, Job, ScheduleRun, SoftDeleteModel
+from core.models import EventDelivery, IdempotencyKey, Job, ScheduleRun, SoftDeleteModel, SoftDeleteQuerySet
 
 BATCH: Final = 1000
 
@@ -26,10 +26,9 @@ class Expired:
 
 def expired() -> Iterator[Expired]:
     """Yield each table's rows that are past their time; bins with children before parents."""
-    bin_end = Now() - timedelta(days=settings.BIN_RETENTION_DAYS)
     for model in reversed(list(apps.get_models())):
         if issubclass(model, SoftDeleteModel) and model.leaves_the_bin_by_purge:
-            yield Expired(model._meta.db_table, model.all_objects.filter(deleted_at__lt=bin_end))
+            yield Expired(model._meta.db_table, _past_the_bin(model))
     yield Expired("idempotency_keys", IdempotencyKey.objects.filter(expires_at__lt=Now()))
     trace_end = Now() - timedelta(days=settings.TRACE_RETENTION_DAYS)
     yield Expired("event_deliveries", EventDelivery.objects.filter(handled_at__lt=trace_end))
@@ -40,19 +39,28 @@ def expired() -> Iterator[Expired]:
 
 def purge() -> dict[str, int]:
     """Remove what is expired, in batches of their own transactions; return how many rows of each table."""
-    return {group.table: _purge(group.rows) for group in expired()}
+    return {group.table: remove(group.rows) for group in expired()}
 
 
-def _purge(rows: models.QuerySet[models.Model]) -> int:
-    """Remove the rows by batches; one by one where another row may still point at one and keep it."""
+def remove(rows: models.QuerySet[models.Model], *, progress: Callable[[int], object] = lambda looked_at: None) -> int:
+    """Remove the rows by batches; one by one where another row may still point at one and keep it.
+
+    Return how many are gone; `progress` is called with how many more have been looked at.
+    """
     one_by_one = issubclass(rows.model, SoftDeleteModel)
     removed = 0
     batch = rows.order_by("pk")
     while keys := list(batch.values_list("pk", flat=True)[:BATCH]):
         for wanted in ([key] for key in keys) if one_by_one else [keys]:
             removed += _remove(rows.filter(pk__in=wanted))
+            progress(len(wanted))
         batch = rows.order_by("pk").filter(pk__gt=keys[-1])
     return removed
+
+
+def _past_the_bin(model: type[SoftDeleteModel]) -> models.QuerySet[models.Model]:
+    dead: SoftDeleteQuerySet[models.Model] = model.all_objects.all()
+    return dead.past_the_bin()
 
 
 @transaction.atomic

@@ -137,7 +137,12 @@ TASK_TIME_LIMIT_SECONDS = env.integer(
     "TASK_TIME_LIMIT_SECONDS", 300, minimum=30, help="A task that runs longer is killed and tried again."
 )
 SCHEDULES = "config.celery.SCHEDULES"
-BIN_RETENTION_DAYS = env.integer("BIN_RETENTION_DAYS", 30, minimum=1, help="How long deleted rows can come back.")
+BIN_RETENTION_DAYS = env.integer(
+    "BIN_RETENTION_DAYS",
+    30,
+    minimum=1,
+    help="How long deleted rows can come back; resources go by `trash_days` of their type.",
+)
 TRACE_RETENTION_DAYS = env.integer(
     "TRACE_RETENTION_DAYS", 30, minimum=1, help="How long marks of handled events, schedule runs and jobs are kept."
 )

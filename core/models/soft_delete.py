@@ -3,6 +3,7 @@
 One delete is one `delete_op`; one restore brings back exactly the rows of that operation (the cohort).
 """
 
+from datetime import timedelta
 from typing import ClassVar, Self, TypeVar
 from uuid import UUID
 
@@ -27,6 +28,10 @@ class SoftDeleteQuerySet(models.QuerySet[ModelType]):
     def move_to_bin(self, *, operation: UUID, by: UUID | None) -> int:
         """Mark the live rows of this set as deleted by one operation; return how many."""
         return self.alive().update(deleted_at=Now(), deleted_by_id=by, delete_op=operation)
+
+    def past_the_bin(self) -> Self:
+        """Return the rows that have lain in the bin long enough; a model whose rows differ in that says so here."""
+        return self.filter(deleted_at__lt=Now() - timedelta(days=settings.BIN_RETENTION_DAYS))
 
     def restore_cohort(self, operation: UUID) -> int:
         """Bring back the rows that `operation` deleted; return how many."""

@@ -183,7 +183,7 @@ def test_purge_removes_what_is_past_its_time(db: None) -> None:
             event_id=f"00000000-0000-7000-8000-{moment.year:012d}", subscriber="x", handled_at=moment
         )
 
-    assert "event_deliveries: 1\nschedule_runs: 1\nWould remove 2 rows; --yes does it.\n" in run("purge")
+    assert "event_deliveries: 1\njobs: 0\nschedule_runs: 1\nWould remove 2 rows; --yes does it.\n" in run("purge")
     assert ScheduleRun.objects.count() == 2
     assert "Removed 2 rows.\n" in run("purge", "--yes")
 

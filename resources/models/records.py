@@ -1,5 +1,6 @@
 """The resource: a typed record with an owner, validated data, tags, a state and a history."""
 
+from datetime import timedelta
 from enum import Enum
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -10,8 +11,21 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import BooleanField, F, Func, IntegerField, Max, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import (
+    BooleanField,
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Func,
+    IntegerField,
+    Max,
+    OuterRef,
+    Q,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Coalesce, Now
 
 from core.models import BaseModel, SoftDeleteModel, SoftDeleteQuerySet
 from core.permissions import Caller
@@ -93,6 +107,12 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
     def with_workflow(self) -> Self:
         """Annotate `workflow`: that of the type, as it is now."""
         return self.annotate(workflow=F("type__workflow"))
+
+    def past_the_bin(self) -> Self:
+        """Return the rows that have lain in the bin for as many days as their type gives them."""
+        day = Value(timedelta(days=1), DurationField())
+        end = ExpressionWrapper(Now() - F("type__trash_days") * day, output_field=DateTimeField())
+        return self.dead().filter(deleted_at__lt=end)
 
     def in_bin_of(self, caller: Caller | Asker) -> Self:
         """Return the deleted rows that `caller` may bring back: who may delete, may restore."""

@@ -10,9 +10,9 @@ from core import purge
 
 class Command(BaseCommand):
     help = (
-        "Remove what is past its time: rows in the bin (BIN_RETENTION_DAYS), kept answers of idempotent requests, "
-        "marks of handled events and of schedule runs (TRACE_RETENTION_DAYS). Only counts without --yes; the "
-        "schedule does it each night."
+        "Remove what is past its time: rows in the bin (BIN_RETENTION_DAYS; resources by the trash_days of their "
+        "type), kept answers of idempotent requests, marks of handled events and of schedule runs "
+        "(TRACE_RETENTION_DAYS). Only counts without --yes; the schedule does it each night."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
