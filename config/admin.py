@@ -29,7 +29,14 @@ _GROUPS: Final = (
             ("accounts.Passkey", "passkey"),
         ),
     ),
-    ("Content", (("resources.Resource", "inventory_2"), ("resources.ResourceType", "category"))),
+    (
+        "Content",
+        (
+            ("resources.Resource", "inventory_2"),
+            ("resources.FileVersion", "attach_file"),
+            ("resources.ResourceType", "category"),
+        ),
+    ),
     ("Messages", (("notifications.Message", "mail"),)),
     (
         "Operations",

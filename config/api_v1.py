@@ -28,7 +28,7 @@ from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
-from resources.api import owning, transitions, versions
+from resources.api import files, owning, transitions, versions
 from resources.api import views as resources
 from resources.api.types import OneResourceType, ResourceTypes, ResourceTypeVersions
 
@@ -59,6 +59,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("resource-types", ResourceTypes.as_view(), name="resource-types"),
     path("resource-types/<slug:key>", OneResourceType.as_view(), name="resource-type"),
     path("resource-types/<slug:key>/versions", ResourceTypeVersions.as_view(), name="resource-type-versions"),
+    # Files
+    path("files", files.Files.as_view(), name="files"),
+    path("files/<uuid:file_id>", files.OneFile.as_view(), name="file"),
+    path("files/<uuid:file_id>/content", files.FileContent.as_view(), name="file-content"),
+    path("resources/<uuid:resource_id>/files", files.ResourceFiles.as_view(), name="resource-files"),
+    path("resources/<uuid:resource_id>/files/<uuid:file_id>", files.OneResourceFile.as_view(), name="resource-file"),
     # Events
     path("events/stream", EventStream.as_view(), name="event-stream"),
     # Jobs

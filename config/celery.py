@@ -33,6 +33,8 @@ SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
     "purge": ("core.tasks.purge_expired", crontab(minute="30", hour="3"), "maintenance"),
     # notifications
     "purge-messages": ("notifications.tasks.purge", crontab(minute="50", hour="3"), "maintenance"),
+    # resources
+    "sweep-files": ("resources.tasks.sweep_files", crontab(minute="25"), "maintenance"),
 }
 """Name: (task path, period in UTC, queue). `manage.py beat` makes one run for each period."""
 

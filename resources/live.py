@@ -1,4 +1,4 @@
-"""Which events of resources a caller may read: those of resources that they may read at this moment."""
+"""Which events of resources and files a caller may read: those of what they may read at this moment."""
 
 from collections.abc import Iterator, Sequence
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from core.live.readers import reader
 from core.models import Event
 from core.permissions import Caller
-from resources.models import Resource
+from resources.models import File, Resource
 
 
 @reader("resource", scope="read:resource")
@@ -16,4 +16,14 @@ def readable_resource_events(caller: Caller, events: Sequence[Event]) -> Iterato
     visible = Resource.objects.visible_to(caller).filter(id__in=subjects).values_list("id", flat=True)
     deleted = Resource.all_objects.in_bin_of(caller).filter(id__in=subjects).values_list("id", flat=True)
     seen = {str(number) for number in (*visible, *deleted)}
+    return (event.id for event in events if event.subject_id in seen or caller.id in event.audience)
+
+
+@reader("file", scope="read:resource")
+def readable_file_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
+    """Yield the events of readable files; to a file's owner, those of a deleted one too."""
+    subjects = {event.subject_id for event in events if event.subject_type == "file"}
+    seen = {
+        str(number) for number in File.objects.visible_to(caller).filter(id__in=subjects).values_list("id", flat=True)
+    }
     return (event.id for event in events if event.subject_id in seen or caller.id in event.audience)

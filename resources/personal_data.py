@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
-from resources.models import Resource, ResourceVersion, Share
+from resources.models import STORED, File, FileVersion, Resource, ResourceFile, ResourceVersion, Share
 from resources.visibility import Visibility
 
 _RESOURCE = (
@@ -29,10 +29,22 @@ _RESOURCE = (
     "updated_at",
     "deleted_at",
 )
+_FILE = (
+    "file_id",
+    "number",
+    "name",
+    "content_type",
+    "size",
+    "sha256",
+    "width",
+    "height",
+    "state",
+    "created_at",
+)
 _SHARE = ("id", "resource_id", "user_id", "role__name", "access", "expires_at", "given_by_id", "created_at")
 
 
-@exports_personal_data("resources", tables=("resources", "resource_versions", "shares"))
+@exports_personal_data("resources", tables=("resources", "resource_versions", "shares", "files"))
 def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield the person's resources with their history, what they wrote elsewhere, and the shares from and to them."""
     yield PersonalFile(
@@ -56,13 +68,33 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     yield PersonalFile(
         "resources/shares.json", rows_of(shares, *_SHARE), about="What you share, and what is shared with you."
     )
+    yield from _files(user_id)
 
 
-@erases_personal_data("resources", tables=("resources", "resource_versions", "shares"))
+def _files(user_id: UUID) -> Iterator[PersonalFile]:
+    versions = FileVersion.objects.filter(file__owner_id=user_id)
+    yield PersonalFile("resources/files.json", rows_of(versions, *_FILE), about="Your files, with every version.")
+    attached = ResourceFile.objects.filter(file__owner_id=user_id)
+    yield PersonalFile(
+        "resources/attachments.json",
+        rows_of(attached, "file_id", "resource_id", "slot", "created_at"),
+        about="Which resources have your files.",
+    )
+    stored = versions.filter(state__in=STORED).order_by("pk")
+    for file_id, number, name, key in stored.values_list("file_id", "number", "name", "key"):
+        yield PersonalFile(f"resources/files/{file_id}/{number}/{name}", stored=key, about="A file of yours.")
+
+
+@erases_personal_data("resources", tables=("resources", "resource_versions", "shares", "files"))
 def erase(erasure: Erasure) -> None:
-    """Destroy what was the person's alone, with its history; take back what was shared with them."""
+    """Destroy what was the person's alone, with its history and files; take back what was shared with them."""
     erasure.delete(Share.objects.filter(user_id=erasure.user_id))
     erasure.delete(_theirs_alone(erasure.user_id))
+    # A file that somebody else's resource still has stays, as the resource does.
+    unattached = File.objects.filter(owner_id=erasure.user_id, attachments__isnull=True)
+    for key in FileVersion.objects.filter(file__in=unattached).values_list("key", flat=True):
+        erasure.forget_file(key)
+    erasure.delete(unattached)
 
 
 def _theirs_alone(user_id: UUID) -> QuerySet[Resource]:

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Final
 
-from django.db.models import F, Func, JSONField, TextField, Value
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import F, Func, JSONField, OuterRef, TextField, Value
 from django.db.models.expressions import Combinable
 
 from accounts.avatars import avatar_url_in_sql
 from resources.access import Asker, Level, level_expression
-from resources.models import share_level
+from resources.models import ResourceFile, share_level
 from resources.query import words
 
 Field = Callable[[Asker], Combinable]
@@ -69,10 +70,32 @@ FIELDS: Final[dict[str, Field]] = {
 }
 """Every field in the order of the contract."""
 
+_FILE: Final = (
+    "name",
+    "content_type",
+    "size",
+    "sha256",
+    "width",
+    "height",
+    "state",
+)
+
+
+def _files(asker: Asker) -> Combinable:
+    """Return the attached files in the order in which they came; their links are asked for one by one."""
+    attached = ResourceFile.objects.filter(resource_id=OuterRef("pk"), file__versions__number=F("file__version"))
+    columns = {name: F(f"file__versions__{name}") for name in _FILE}
+    shown = JsonObject(
+        id=F("file_id"), slot=F("slot"), **columns, version=F("file__version"), created_at=Rfc3339(F("created_at"))
+    )
+    return ArraySubquery(attached.order_by("created_at", "pk").values(shown=shown), output_field=JSONField())
+
+
 INCLUDES: Final[dict[str, Field]] = {
     "owner": lambda asker: JsonObject(
         id=F("owner_id"), name=F("owner__name"), avatar=avatar_url_in_sql("owner__avatar")
     ),
+    "files": _files,
 }
 """What `include` puts in the place of a field (or beside the fields)."""
 

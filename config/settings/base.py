@@ -351,6 +351,9 @@ STORAGES: dict[str, Any] = {
     else {"BACKEND": "core.storage.LocalStorage", "OPTIONS": _FILES},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+FILES_QUOTA_MEBIBYTES = env.integer(
+    "FILES_QUOTA_MEBIBYTES", 1024, help="How much one user may keep in files, all versions together.", minimum=1
+)
 
 # Static files ----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.db import transaction
@@ -25,6 +26,7 @@ from core.api.routes import api_routes
 from core.jobs import create_job
 from core.permissions import SYSTEM, Caller
 from resources.services.types import NewType, create_type
+from resources.tests.factories import attach, create_file
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -64,6 +66,9 @@ def _area(path: str) -> str:
     steps = path.removeprefix("/api/v1").split("/")[1:]
     return " ".join(steps[:2]) if steps[0] == "auth" else steps[0]
 
+
+LOOSE_FILE = UUID("019a9c1e-5f00-7c4e-9d1b-2f6f3f0c8a01")
+"""A file of the target's that no resource has."""
 
 # A body that each operation takes, so that refusals are not those of the body.
 BODIES: dict[str, dict[str, Any]] = {
@@ -108,6 +113,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/resources/{resource_id}": {"name": "Changed"},
     "PUT /api/v1/resources/by-external/{type}/{external_id}": {"name": "Changed"},
     "POST /api/v1/resources/{resource_id}/revert": {"version": 1},
+    "POST /api/v1/resources/{resource_id}/files": {"file": str(LOOSE_FILE)},
     "POST /api/v1/resource-types": {"key": "new", "name": "New"},
     "PUT /api/v1/resource-types/{key}": {"name": "Changed"},
     "PATCH /api/v1/resource-types/{key}": {"name": "Changed"},
@@ -116,11 +122,13 @@ BODIES: dict[str, dict[str, Any]] = {
 
 BOUNDARY = "the-boundary"
 PICTURE = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+_UPLOADED_PICTURE = (
+    b'--the-boundary\r\nContent-Disposition: form-data; name="file"; filename="me.png"\r\n'
+    b"Content-Type: image/png\r\n\r\n" + PICTURE + b"\r\n--the-boundary--\r\n"
+)
 UPLOADS: dict[str, bytes] = {
-    "POST /api/v1/profile/avatar": (
-        b'--the-boundary\r\nContent-Disposition: form-data; name="file"; filename="me.png"\r\n'
-        b"Content-Type: image/png\r\n\r\n" + PICTURE + b"\r\n--the-boundary--\r\n"
-    ),
+    "POST /api/v1/profile/avatar": _UPLOADED_PICTURE,
+    "POST /api/v1/files": _UPLOADED_PICTURE,
 }
 """Bodies of operations that take a file."""
 
@@ -135,7 +143,10 @@ LETTER: dict[str, Any] = {"type": "letter", "name": "Target", "data": {"a": 1}, 
 
 
 class Stage:
-    """A target user with a session, a role and a type that nobody uses, and a private letter with two versions."""
+    """A target user with a session, a role and a type that nobody uses, a private letter and files.
+
+    The letter has two versions and a file; one file more is apart.
+    """
 
     def __init__(self) -> None:
         self.target = create_user(email="target@example.com", name="Tara Target")
@@ -157,6 +168,9 @@ class Stage:
         owner.patch(f"/api/v1/resources/{body['data']['id']}", {"name": "Target again"})
         heir = create_user(email="heir@example.com", name="Hera Heir")
         self.bodies = {**BODIES, "POST /api/v1/resources/{resource_id}/transfer": {"owner": str(heir.pk)}}
+        create_file(self.target, pk=LOOSE_FILE)
+        file = create_file(self.target, PICTURE, "me.png")
+        attach(file, body["data"]["id"])
         self.values = {
             "user_id": str(self.target.pk),
             "session_id": str(self.session.pk),
@@ -166,6 +180,7 @@ class Stage:
             "passkey_id": str(self.passkey.pk),
             "role_id": str(self.role.pk),
             "resource_id": body["data"]["id"],
+            "file_id": str(file.pk),
             "number": "1",
             "a": "1",
             "b": "2",

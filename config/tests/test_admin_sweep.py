@@ -22,8 +22,8 @@ from core.permissions import SYSTEM, Caller
 from core.queue import enqueue
 from notifications import services
 from notifications.models import Message
-from resources.models import Resource, ResourceType
-from resources.tests.factories import create_resource
+from resources.models import FileVersion, Resource, ResourceType
+from resources.tests.factories import attach, create_file, create_resource
 
 BrowserOf = Callable[[User], Client]
 MANY: Final = 30
@@ -73,6 +73,13 @@ def make_passkey() -> Passkey:
     )
 
 
+def make_file() -> FileVersion:
+    owner = create_user()
+    file = create_file(owner)
+    attach(file, create_resource(owner).pk)
+    return FileVersion.objects.get(file=file)
+
+
 MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     User: create_user,
     Role: lambda: Role.objects.create(name=f"role-{next(_numbers)}", permissions=["read:user"]),
@@ -90,6 +97,7 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     OutboxRow: make_outbox_row,
     ScheduleRun: make_schedule_run,
     Resource: lambda: create_resource(create_user()),
+    FileVersion: make_file,
     ResourceType: lambda: ResourceType.objects.create(key=f"type-{next(_numbers)}", name="A type"),
 }
 

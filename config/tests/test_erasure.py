@@ -52,6 +52,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "idempotency_keys": {"owner": lambda person: f"user:{person.pk}"},
     "outbox": {"kwargs": {"email": EMAIL}, "task": "core.tasks.purge_expired", "queue": "default"},
     "dead_letters": {"kwargs": {"email": FORMER_EMAIL}, "outbox_id": 1},
+    "file_versions": {"state": "ready", "key": "files/00/00"},
     "shares": {"role": None, "link_digest": None, "through": None, "access": 1},
     "resources": {"deleted_at": None, "deleted_by": None, "delete_op": None, "external_id": None},
 }

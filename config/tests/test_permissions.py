@@ -115,6 +115,13 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     # An external id is each caller's own, so a stranger makes a resource of theirs
     "PUT /api/v1/resources/by-external/{type}/{external_id}": (401, 200, 201, 201, 201),
     "POST /api/v1/resources/{resource_id}/transfer": (401, 200, 404, 403, 200),
+    # Files: the target's is attached to that resource; a file that is attached is not deleted
+    "POST /api/v1/files": (401, 201, 201, 201, 201),
+    "GET /api/v1/files/{file_id}": (404, 200, 404, 200, 200),
+    "DELETE /api/v1/files/{file_id}": (401, 409, 404, 403, 409),
+    "GET /api/v1/files/{file_id}/content": (404, 302, 404, 302, 302),
+    "POST /api/v1/resources/{resource_id}/files": (401, 201, 404, 400, 403),
+    "DELETE /api/v1/resources/{resource_id}/files/{file_id}": (401, 204, 404, 204, 204),
     # Types: everyone sees what there is, administrators make them
     "GET /api/v1/resource-types": (401, 200, 200, 200, 200),
     "POST /api/v1/resource-types": (401, 403, 403, 403, 201),
@@ -295,6 +302,8 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
             "GET /api/v1/resources",
             "GET /api/v1/resources/<uuid:resource_id>",
             "GET /api/v1/resources/<uuid:resource_id>/versions",
+            "GET /api/v1/files/<uuid:file_id>",
+            "GET /api/v1/files/<uuid:file_id>/content",
             "GET /api/v1/resources/<uuid:resource_id>/versions/<int:number>",
             "GET /api/v1/resources/<uuid:resource_id>/versions/<int:a>/diff/<int:b>",
         }

@@ -29,7 +29,7 @@ LISTS = [
     "/api/v1/resources",
     "/api/v1/resources?cursor=",
     "/api/v1/resources?q=target",
-    "/api/v1/resources?include=owner",
+    "/api/v1/resources?include=owner,files",
     "/api/v1/resources/trash",
     "/api/v1/resources/{resource_id}/versions",
 ]

@@ -16,6 +16,28 @@ def holds_hidden_characters(text: str, *, allowed: frozenset[str] = _JOINERS) ->
     return any(unicodedata.category(character) in _HIDDEN_CATEGORIES and character not in allowed for character in text)
 
 
+LONGEST_FILE_NAME: Final = 255
+UNSAFE_FILE_NAME: Final = "Give the file a name without path, control and invisible characters."
+
+
+def is_safe_file_name(name: str) -> bool:
+    """Return whether the name of a file is no path and shows as what it is."""
+    is_path = "/" in name or "\\" in name or name.strip(". ") == ""
+    return not is_path and len(name) <= LONGEST_FILE_NAME and not holds_hidden_characters(name)
+
+
+class FileNameField(serializers.CharField):
+    """The name of a file: NFC, no path, no control, bidirectional or invisible characters."""
+
+    default_error_messages = {"unsafe_name": UNSAFE_FILE_NAME}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = unicodedata.normalize("NFC", super().to_internal_value(data))
+        if not is_safe_file_name(text):
+            self.fail("unsafe_name")
+        return text
+
+
 class NameField(serializers.CharField):
     """One line as people read it: NFC, trimmed, no control or bidirectional characters."""
 

@@ -174,10 +174,10 @@ class OperationSchema(AutoSchema):
         headers: dict[str, Any] = dict(RATE_LIMIT_HEADERS)
         if declared.etag and self.method != "DELETE":
             headers["ETag"] = {"$ref": "#/components/headers/ETag"}
-        if status == 201:
+        if status in {201, 302}:
             headers["Location"] = {"$ref": "#/components/headers/Location"}
         answer: dict[str, Any] = {"description": declared.summary, "headers": headers}
-        return answer if status == 204 else {**answer, "content": self._content(declared)}
+        return answer if status in {204, 302} else {**answer, "content": self._content(declared)}
 
     def _content(self, declared: Operation) -> dict[str, Any]:
         produced = self.view.produces[0]

@@ -16,6 +16,7 @@ held in memory, so `file_limit` is meant for files of a few mebibytes.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, ClassVar, Final
@@ -25,7 +26,7 @@ from django.utils.http import parse_header_parameters
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 
-from core.api.fields import holds_hidden_characters
+from core.api.fields import UNSAFE_FILE_NAME, is_safe_file_name
 from core.api.views import ApiView
 from core.errors import ParseFailed, PayloadTooLarge, ValidationFailed
 
@@ -166,10 +167,9 @@ def _part(headers: Mapping[str, str], content: bytes) -> tuple[str, str | Upload
 
 def _safe_name(name: str, *, part: str) -> str:
     """Return the file's name if it is no path and shows as what it is."""
-    is_path = "/" in name or "\\" in name or name.strip(". ") == ""
-    if is_path or len(name) > _LONGEST_NAME or holds_hidden_characters(name):
-        message = "Give the file a name without path, control and invisible characters."
-        raise ValidationFailed.of(part[:_LONGEST_NAME], "unsafe_name", message)
+    name = unicodedata.normalize("NFC", name)
+    if not is_safe_file_name(name):
+        raise ValidationFailed.of(part[:_LONGEST_NAME], "unsafe_name", UNSAFE_FILE_NAME)
     return name
 
 

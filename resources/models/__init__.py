@@ -1,3 +1,4 @@
+from resources.models.files import STORED, File, FileState, FileVersion, ResourceFile
 from resources.models.records import Form, Resource, ResourceQuerySet, form_for, share_level
 from resources.models.shares import Share
 from resources.models.types import ITEM, ResourceType, ResourceTypeVersion
@@ -5,8 +6,13 @@ from resources.models.versions import ResourceVersion
 
 __all__ = [
     "ITEM",
+    "STORED",
+    "File",
+    "FileState",
+    "FileVersion",
     "Form",
     "Resource",
+    "ResourceFile",
     "ResourceQuerySet",
     "ResourceType",
     "ResourceTypeVersion",
