@@ -81,10 +81,11 @@ class Profile(ApiView):
             "brings the account back, then it is anonymised for good. The last administrator is refused."
         ),
         status=204,
-        errors=(Conflict, ReauthenticationRequired),
+        errors=(Conflict, PreconditionFailed, ReauthenticationRequired),
+        etag=True,
     )
     def delete(self, request: Request) -> HttpResponse:
-        own_account.delete_own_account(actor=self.caller)
+        own_account.delete_own_account(actor=self.caller, check_version=partial(require_match, request))
         return no_content()
 
     def _change(self, request: Request, changes: dict[str, Any]) -> HttpResponse:

@@ -41,6 +41,8 @@ from core.errors import (
     InvalidToken,
     NotFound,
     PermissionDenied,
+    SessionRevoked,
+    TokenExpired,
     TokenReused,
     ValidationFailed,
 )
@@ -99,7 +101,7 @@ class RefreshToken(ApiView):
         response=PairShape,
         request_example={"refresh_token": PAIR_EXAMPLE["refresh_token"]},
         response_example=PAIR_EXAMPLE,
-        errors=(InvalidToken, TokenReused, PermissionDenied),
+        errors=(InvalidToken, TokenExpired, TokenReused, SessionRevoked, PermissionDenied),
     )
     def post(self, request: Request) -> HttpResponse:
         token = parse(RefreshInput, request).get("refresh_token")

@@ -18,21 +18,25 @@ from accounts.services.single_use_tokens import (
     link_to,
     redeem_token,
 )
-from core.errors import Conflict
+from accounts.services.users import CheckVersion, any_version
+from core.errors import Conflict, SessionRevoked
 from core.permissions import Caller
 
 
 @transaction.atomic
-def delete_own_account(*, actor: Caller) -> None:
+def delete_own_account(*, actor: Caller, check_version: CheckVersion = any_version) -> None:
     """Put the caller's account into the bin and mail them the way back.
 
-    Raises `ReauthenticationRequired` when the sign-in is older than ten minutes, and `Conflict` for the last
-    administrator.
+    Raises `ReauthenticationRequired` when the sign-in is older than ten minutes, `PreconditionFailed`, `Conflict` for
+    the last administrator, and `SessionRevoked` when the account has gone already.
     """
     require_recent_sign_in(actor)
     grace = timedelta(days=settings.ACCOUNT_GRACE_DAYS)
     with keeping_an_admin():
-        user = User.objects.locked().get(pk=actor.own_id)
+        user = User.objects.locked().filter(pk=actor.own_id).first()
+        if user is None:
+            raise SessionRevoked
+        check_version(user.version)
         # Whatever was mailed before: this link is the only way back, so no limit holds it up.
         secret = issue_token(user=user, purpose=RESTORE_ACCOUNT, email=user.email, lifetime=grace)
         tell(user, "account.deletion_requested", link=link_to(RESTORE_ACCOUNT, secret), valid_for=words(grace))

@@ -9,9 +9,12 @@ from django.test import Client
 
 from accounts.models import ApiToken, Session, SingleUseToken, User
 from accounts.services.erasing import erase_due_accounts
+from accounts.services.own_account import delete_own_account
 from accounts.tests.answers import SESSION_REVOKED, ClientOf, bearer, error_of, sign_in, tables
 from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user
 from accounts.tests.user_answers import LAST_ADMIN
+from core.errors import SessionRevoked
+from core.permissions import Caller
 from core.tests.spine import Drain, Events
 from notifications.models import Message
 from notifications.tests.smtp import SmtpSink
@@ -34,6 +37,25 @@ def link_sent_to(user: User, drain: Drain, smtp_sink: SmtpSink) -> str:
 
 
 # Leaving ---------------------------------------------------------------------------------------
+
+
+def test_another_version_is_a_failed_precondition(owner: User, client_of: ClientOf) -> None:
+    client = client_of(owner)
+    before = tables()
+
+    answer = client.delete(PROFILE, headers={"If-Match": '"2"'})
+
+    assert answer.status_code == 412
+    assert tables() == before
+    assert client.delete(PROFILE, headers={"If-Match": '"1"'}).status_code == 204
+
+
+def test_an_account_that_has_gone_a_moment_ago_is_not_deleted_again(owner: User) -> None:
+    actor = Caller(owner.pk, authenticated_at=datetime.now(UTC))
+    delete_own_account(actor=actor)
+
+    with pytest.raises(SessionRevoked):
+        delete_own_account(actor=actor)
 
 
 def test_who_deletes_their_account_is_gone_at_once(

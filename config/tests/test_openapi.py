@@ -58,6 +58,22 @@ def test_an_operation_that_looks_at_tokens_says_how_it_refuses_them() -> None:
         assert not operation["security"] or "401" in operation["responses"], (path, method)
 
 
+def test_what_has_a_version_is_written_under_if_match() -> None:
+    versioned = {
+        path for path, method, operation in operations() if method == "get" and "304" in operation["responses"]
+    }
+    for path, method, operation in operations():
+        if path in versioned and method in {"put", "patch", "delete"}:
+            assert "412" in operation["responses"], (path, method)
+
+
+def test_every_way_to_refuse_a_refresh_token_is_told() -> None:
+    (refreshing,) = [operation for path, _, operation in operations() if path.endswith("/auth/refresh-token")]
+    codes = {"INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_REUSED", "SESSION_REVOKED"}
+
+    assert codes <= refreshing["responses"]["401"]["content"]["application/json"]["examples"].keys()
+
+
 def test_every_body_and_every_answer_has_an_example() -> None:
     for path, method, operation in operations():
         bodies = [operation["requestBody"]] if "requestBody" in operation else []
