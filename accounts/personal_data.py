@@ -210,7 +210,7 @@ def _second_factors(user_id: UUID) -> Iterator[PersonalFile]:
         "accounts/passkeys.json", rows_of(passkeys, *_PASSKEY), about="Your passkeys, without their keys."
     )
     threats = Threat.objects.filter(user_id=user_id)
-    yield PersonalFile("accounts/threats.json", rows_of(threats, *_THREAT))
+    yield PersonalFile("accounts/threats.json", rows_of(threats, *_THREAT), about="What was unusual in your account.")
     waiting = MfaChallenge.objects.filter(user_id=user_id)
     yield PersonalFile(
         "accounts/second_steps.json",

@@ -59,6 +59,10 @@ def test_no_table_is_named_that_does_not_exist(registry: dict[str, object]) -> N
     assert named - {model._meta.db_table for model in our_models()} == set()
 
 
+def test_every_file_that_a_person_is_handed_out_says_what_it_is(owner: models.Model) -> None:
+    assert [file.name for file in personal_files(owner.pk) if not file.about] == []
+
+
 def test_what_a_person_is_handed_out_has_no_secret(owner: models.Model) -> None:
     handed_out = {file.name: list(file.rows or ()) for file in personal_files(owner.pk)}
 
