@@ -147,6 +147,10 @@ class UserAdmin(ResetsSecondFactors):
         ("Times", {"fields": (("created_at", "updated_at"),)}),
     )
 
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Return what there is to see: of somebody who is not there yet, what staff write."""
+        return super().get_fieldsets(request, obj) if obj else [(None, {"fields": UserForm.Meta.fields})]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         live = Session.objects.live().filter(user=OuterRef("pk"))
         invitation = SingleUseToken.objects.filter(
@@ -215,7 +219,9 @@ class UserAdmin(ResetsSecondFactors):
         return (obj is None or obj.deleted_at is None) and super().has_change_permission(request, obj)
 
     def has_act_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return _actor(request).holds(ADMIN)
+        """Return whether there is somebody to act as; whom else it refuses, and why, the page itself says."""
+        person = None if object_id is None else self.get_object(request, str(object_id))
+        return _actor(request).holds(ADMIN) and (object_id is None or (person is not None and not person.deleted_at))
 
     @action(description="Act as this user", url_path="act-as", permissions=["act"], icon="support_agent")
     def act_as(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.text import capfirst
 from unfold.sites import UnfoldAdminSite
 
 from accounts.pages import acting, second_step, staff, two_factor
@@ -27,6 +28,7 @@ _GROUPS: Final = (
             ("accounts.Impersonation", "support_agent"),
             ("accounts.AccessOfUser", "rule"),
             ("accounts.Passkey", "passkey"),
+            ("accounts.Connection", "link"),
         ),
     ),
     (
@@ -147,5 +149,5 @@ def _items(request: HttpRequest, labels: tuple[tuple[str, str], ...]) -> list[di
         page = admin.site._registry.get(model)
         if page is not None and page.has_view_permission(request):
             link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-            items.append({"title": str(model._meta.verbose_name_plural).capitalize(), "icon": icon, "link": link})
+            items.append({"title": capfirst(model._meta.verbose_name_plural), "icon": icon, "link": link})
     return items

@@ -336,9 +336,11 @@ class JobAdmin(ReadOnlyModelAdmin):
     ordering = ("-created_at", "-id")
     actions = ("cancel", "retry")
     fields = (
-        ("kind", "owner", "state_label"),
-        ("progress", "turn"),
-        ("created_at", "started_at", "finished_at", "files_until"),
+        ("kind", "owner"),
+        ("state_label", "progress"),
+        ("created_at", "started_at"),
+        ("finished_at", "files_until"),
+        "turn",
         ("error_code", "error"),
         "request_id",
         "given",

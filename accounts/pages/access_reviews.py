@@ -57,7 +57,7 @@ class AccessReviewAdmin(ReadOnlyModelAdmin):
     ordering = ("email",)
     actions = ("mark_as_reviewed",)
     action_form = NoteForm
-    fields = (("email", "name", "role"), "everything", "history")
+    fields = (("email", "name"), "role", "everything", "history")
     readonly_fields = ("everything", "history")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccessOfUser]:
@@ -94,7 +94,8 @@ class AccessReviewAdmin(ReadOnlyModelAdmin):
     @admin.display(description="access")
     def everything(self, user: AccessOfUser) -> SafeString:
         (row,) = access_review.rows_of([user])
-        return format_html_join("", "<div>{}: <strong>{}</strong></div>", ((name, row[name]) for name in row))
+        told = ((name.replace("_", " "), "none" if row[name] == "" else row[name]) for name in row)
+        return format_html_join("", "<div>{}: <strong>{}</strong></div>", told)
 
     @admin.display(description="reviews")
     def history(self, user: AccessOfUser) -> SafeString:

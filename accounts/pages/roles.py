@@ -35,7 +35,7 @@ class RoleAdmin(AuditedModelAdmin):
     """Roles and what they permit."""
 
     form = RoleForm
-    list_display = ("name", "description", "permission_list", "user_count", "require_mfa")
+    list_display = ("name", "description", "permission_list", "user_count", "requires_mfa")
     search_fields = ("name", "description")
     search_help_text = "Part of the name or the description"
     ordering = ("name",)
@@ -52,6 +52,10 @@ class RoleAdmin(AuditedModelAdmin):
     @admin.display(description="users", ordering="user_number")
     def user_count(self, role: Any) -> int:
         return int(role.user_number)
+
+    @admin.display(description="requires MFA", boolean=True, ordering="require_mfa")
+    def requires_mfa(self, role: Role) -> bool:
+        return role.require_mfa
 
     def create(self, actor: Caller, row: Role, values: dict[str, Any]) -> Role:
         return roles.create_role(actor=actor, **values)

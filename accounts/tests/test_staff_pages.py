@@ -8,8 +8,10 @@ from django.contrib.messages import get_messages
 from django.test import Client
 
 from accounts.models import Role, Session, User
+from accounts.services.users import delete_user
 from accounts.tests.answers import kinds_sent_to
 from accounts.tests.factories import PASSWORD, create_session, create_user
+from core.permissions import Caller
 from core.tests.spine import Events
 
 BrowserOf = Callable[[User], Client]
@@ -97,6 +99,25 @@ def test_a_new_user_is_mailed_a_link(admin: User) -> None:
 
     assert User.objects.get(email="new@example.com").name == "Nina"
     assert kinds_sent_to("new@example.com") == ["account.invitation"]
+
+
+def test_the_page_of_a_new_user_asks_for_what_staff_write_and_shows_nothing_else(admin: User) -> None:
+    page = signed_in(admin).get(f"{USERS}add/").content.decode()
+
+    assert 'name="email"' in page
+    assert "DatabaseDefault" not in page
+    assert "Signing in" not in page
+
+
+def test_nobody_is_led_to_act_as_somebody_who_was_deleted(owner: User, admin: User) -> None:
+    browser = signed_in(admin)
+    assert "act-as" in browser.get(f"{USERS}{owner.pk}/change/").content.decode()
+
+    delete_user(actor=Caller.of(admin), user_id=owner.pk)
+
+    page = browser.get(f"{USERS}{owner.pk}/change/")
+    assert page.status_code == 200
+    assert "act-as" not in page.content.decode()
 
 
 def test_a_taken_address_is_told_on_the_page(owner: User, stranger: User, admin: User) -> None:

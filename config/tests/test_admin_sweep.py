@@ -182,6 +182,13 @@ def test_a_list_of_many_rows_asks_as_little_as_a_list_of_one(
     assert few <= 12
 
 
+def test_the_sidebar_leads_an_administrator_to_every_page(admin: User, browser_of: BrowserOf) -> None:
+    page = browser_of(admin).get("/admin/").content.decode()
+
+    assert [model for model in registered() if f'href="{url(model, "changelist")}"' not in page] == []
+    assert "API tokens" in page
+
+
 def test_strangers_and_plain_users_open_nothing(owner: User) -> None:
     for model in registered():
         response = Client().get(url(model, "changelist"))
