@@ -28,7 +28,7 @@ from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
-from resources.api import files, owning, transitions, versions
+from resources.api import bulk, files, owning, transitions, versions
 from resources.api import views as resources
 from resources.api.types import OneResourceType, ResourceTypes, ResourceTypeVersions
 
@@ -36,6 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Resources (first, because routes are tried in order and these are asked for most)
     path("resources", resources.ResourceList.as_view(), name="resources"),
     path("resources/trash", resources.Trash.as_view(), name="resources-trash"),
+    path("resources/bulk", bulk.Bulk.as_view(), name="resources-bulk"),
     path("resources/<uuid:resource_id>", resources.ResourceDetail.as_view(), name="resource"),
     path("resources/<uuid:resource_id>/restore", resources.Restoration.as_view(), name="resource-restore"),
     path("resources/<uuid:resource_id>/versions", resources.VersionList.as_view(), name="resource-versions"),

@@ -167,7 +167,16 @@ class Stage:
         body = owner.post("/api/v1/resources", LETTER).json()
         owner.patch(f"/api/v1/resources/{body['data']['id']}", {"name": "Target again"})
         heir = create_user(email="heir@example.com", name="Hera Heir")
-        self.bodies = {**BODIES, "POST /api/v1/resources/{resource_id}/transfer": {"owner": str(heir.pk)}}
+        self.bodies = {
+            **BODIES,
+            "POST /api/v1/resources/{resource_id}/transfer": {"owner": str(heir.pk)},
+            "POST /api/v1/resources/bulk": {
+                "operations": [
+                    {"op": "create", "name": "New"},
+                    {"op": "update", "id": body["data"]["id"], "name": "New"},
+                ]
+            },
+        }
         create_file(self.target, pk=LOOSE_FILE)
         file = create_file(self.target, PICTURE, "me.png")
         attach(file, body["data"]["id"])

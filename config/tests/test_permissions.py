@@ -112,6 +112,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/resources/{resource_id}/revert": (401, 200, 404, 200, 200),
     "GET /api/v1/resources/{resource_id}/transitions": (401, 200, 404, 200, 200),
     "POST /api/v1/resources/{resource_id}/transitions/{name}": (401, 200, 404, 403, 200),
+    "POST /api/v1/resources/bulk": (401, 200, 404, 200, 200),
     # An external id is each caller's own, so a stranger makes a resource of theirs
     "PUT /api/v1/resources/by-external/{type}/{external_id}": (401, 200, 201, 201, 201),
     "POST /api/v1/resources/{resource_id}/transfer": (401, 200, 404, 403, 200),
