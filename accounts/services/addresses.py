@@ -7,7 +7,7 @@ from accounts.models import Session, SingleUseToken, User
 from accounts.models.users import normalised_email
 from accounts.services.mails import origin, tell, tell_sparingly, tell_with_link
 from accounts.services.registration import verify_email
-from accounts.services.sessions import require_recent_sign_in
+from accounts.services.sessions import locked_owner, require_recent_sign_in
 from accounts.services.single_use_tokens import (
     CHANGE_EMAIL,
     DATA_EXPORT,
@@ -31,7 +31,7 @@ def request_email_change(*, actor: Caller, email: str) -> None:
     """
     require_recent_sign_in(actor)
     address = normalised_email(email)
-    user = User.objects.locked().get(pk=actor.own_id)
+    user = locked_owner(actor)
     owner = User.objects.filter(email=address).first()
     publish("user.email_change_requested", subject=user, actor=actor, audience=[user.pk])
     if owner is None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts.models import ApiToken, Session, User
 from accounts.services.administration import refuse_more_than_held
 from accounts.services.mails import origin, tell
-from accounts.services.sessions import require_recent_sign_in
+from accounts.services.sessions import locked_owner, require_recent_sign_in
 from accounts.token_identity import forget_api_token
 from accounts.tokens import API_PREFIX, digest
 from core.crypto import random_token
@@ -50,7 +50,7 @@ def create_api_token(
     _refuse_wrong_scopes(actor, scopes)
     ends_at = _end(expires_at)
     # The lock makes the count below hold when two are made at once.
-    user = User.objects.locked().get(pk=actor.own_id)
+    user = locked_owner(actor)
     _refuse_too_many(user)
     secret = random_token(API_PREFIX)
     row = ApiToken.objects.create(

@@ -12,9 +12,9 @@ from django.db import transaction
 
 from accounts.models import TotpDevice, User
 from accounts.services import second_factors
-from accounts.services.mfa_changes import announce_change, locked_owner, settle_removal, strengthen_session
+from accounts.services.mfa_changes import announce_change, settle_removal, strengthen_session
 from accounts.services.recovery_codes import issue_recovery_codes, recovery_codes_left
-from accounts.services.sessions import require_recent_sign_in
+from accounts.services.sessions import locked_owner, require_recent_sign_in
 from accounts.services.totp import Totp, new_secret, otpauth_uri, spend_code
 from core.errors import Conflict, InvalidCredentials, NotFound
 from core.permissions import Caller

@@ -18,7 +18,7 @@ from accounts.providers.table import name_of
 from accounts.services.administration import refuse_more_than_held
 from accounts.services.mails import origin, tell, tell_sparingly, tell_with_link
 from accounts.services.registration import answer_owner, insert_account, mark_verified
-from accounts.services.sessions import refuse_unready, require_recent_sign_in
+from accounts.services.sessions import locked_owner, refuse_unready, require_recent_sign_in
 from accounts.services.sign_in_methods import keep_a_sign_in_method, sign_in_method
 from accounts.services.single_use_tokens import VERIFY_EMAIL
 from core.errors import AccountDisabled, Conflict, Detail, EmailNotVerified, NotFound, ValidationFailed
@@ -65,7 +65,7 @@ def disconnect(*, actor: Caller, connection_id: UUID) -> None:
     Raises `ReauthenticationRequired`, `NotFound`, or `Conflict` for the last way to sign in.
     """
     require_recent_sign_in(actor)
-    user = User.objects.locked().get(pk=actor.own_id)
+    user = locked_owner(actor)
     _remove(Connection.objects.filter(user=user, pk=connection_id).first(), user, actor)
 
 
@@ -145,7 +145,7 @@ def _sign_up(identity: ProvenIdentity) -> User:
 
 @transaction.atomic
 def _connect(actor: Caller, identity: ProvenIdentity) -> Connection:
-    user = User.objects.locked().get(pk=actor.own_id)
+    user = locked_owner(actor)
     _forget_connection_of_deleted_user(identity)
     found = _find(identity)
     if found is not None and found.user_id != user.pk:

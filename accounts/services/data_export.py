@@ -21,7 +21,7 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.services.mails import tell, words
-from accounts.services.sessions import require_recent_sign_in
+from accounts.services.sessions import locked_owner, require_recent_sign_in
 from accounts.services.single_use_tokens import (
     DATA_EXPORT,
     LIFETIMES,
@@ -54,7 +54,7 @@ def request_export(*, actor: Caller) -> Job:
     Raises `ReauthenticationRequired`, and `RateLimited` beyond three exports in 24 hours.
     """
     require_recent_sign_in(actor)
-    user = User.objects.locked().get(pk=actor.own_id)
+    user = locked_owner(actor)
     lately = Job.objects.filter(kind=KIND, owner_id=user.pk, created_at__gt=datetime.now(UTC) - _DAY)
     under_way = lately.unfinished().first()
     if under_way is not None:

@@ -15,11 +15,6 @@ from core.events import publish
 from core.permissions import Caller
 
 
-def locked_owner(actor: Caller) -> User:
-    """Return the actor's own account, locked for a change of its second factors."""
-    return User.objects.locked().get(pk=actor.own_id)
-
-
 def announce_change(
     user: User,
     *,

@@ -9,7 +9,7 @@ from accounts.models import SingleUseToken, User
 from accounts.services.account_bin import bring_back, put_into_bin
 from accounts.services.administration import keeping_an_admin
 from accounts.services.mails import tell, words
-from accounts.services.sessions import require_recent_sign_in
+from accounts.services.sessions import locked_owner, require_recent_sign_in
 from accounts.services.single_use_tokens import (
     RESTORE_ACCOUNT,
     find_token,
@@ -19,7 +19,7 @@ from accounts.services.single_use_tokens import (
     redeem_token,
 )
 from accounts.services.users import CheckVersion, any_version
-from core.errors import Conflict, SessionRevoked
+from core.errors import Conflict
 from core.permissions import Caller
 
 
@@ -33,9 +33,7 @@ def delete_own_account(*, actor: Caller, check_version: CheckVersion = any_versi
     require_recent_sign_in(actor)
     grace = timedelta(days=settings.ACCOUNT_GRACE_DAYS)
     with keeping_an_admin():
-        user = User.objects.locked().filter(pk=actor.own_id).first()
-        if user is None:
-            raise SessionRevoked
+        user = locked_owner(actor)
         check_version(user.version)
         # Whatever was mailed before: this link is the only way back, so no limit holds it up.
         secret = issue_token(user=user, purpose=RESTORE_ACCOUNT, email=user.email, lifetime=grace)

@@ -17,11 +17,11 @@ from accounts.relying_party import (
     registration_options,
     verified_registration,
 )
-from accounts.services.mfa_changes import announce_change, locked_owner, settle_removal, strengthen_session
+from accounts.services.mfa_changes import announce_change, settle_removal, strengthen_session
 from accounts.services.passkey_challenges import REGISTRATION, issue_challenge, take_challenge
 from accounts.services.passkey_sign_in import AMR
 from accounts.services.recovery_codes import issue_recovery_codes, recovery_codes_left
-from accounts.services.sessions import require_recent_sign_in
+from accounts.services.sessions import locked_owner, require_recent_sign_in
 from accounts.services.sign_in_methods import keep_a_sign_in_method, sign_in_method
 from core import context
 from core.errors import Conflict, NotFound, SessionRevoked, ValidationFailed

@@ -18,7 +18,7 @@ from accounts.models import PhoneCode, User
 from accounts.models.phone_codes import TRIES
 from accounts.phones import UnusablePhone, masked_phone, normalised_phone
 from accounts.services.mails import origin, tell
-from accounts.services.sessions import require_recent_sign_in
+from accounts.services.sessions import locked_owner, require_recent_sign_in
 from core.errors import Conflict, InvalidCredentials, RateLimited, ServiceUnavailable, ValidationFailed
 from core.events import publish
 from core.permissions import Caller
@@ -41,7 +41,7 @@ def change_phone(*, actor: Caller, phone: str | None) -> User:
     Raises `ReauthenticationRequired`, `ValidationFailed` (`invalid_phone`, `not_a_mobile`, `country_not_served`,
     `sms_not_configured`), `RateLimited`, and `ServiceUnavailable` when everybody's texts of the day are used up.
     """
-    user = User.objects.locked().get(pk=actor.own_id)
+    user = locked_owner(actor)
     number = None if phone is None else _usable(phone, unless=user.phone)
     if number == user.phone:
         return user

@@ -169,6 +169,19 @@ def require_recent_sign_in(actor: Caller) -> None:
         raise ReauthenticationRequired
 
 
+def locked_owner(actor: Caller) -> User:
+    """Return the actor's own account, locked, for a change that outlasts their session; raises `SessionRevoked`.
+
+    For a second this process may not know that another one has ended the session. What a thief leaves behind in that
+    second (a token, a link, a passkey) would go on, so the database is asked, under the lock that a new password takes.
+    """
+    user = User.objects.locked().filter(pk=actor.own_id).first()
+    is_over = actor.session_id is not None and not Session.objects.live().filter(pk=actor.session_id).exists()
+    if user is None or is_over:
+        raise SessionRevoked
+    return user
+
+
 def refuse_on_behalf(actor: Caller) -> None:
     """Raise `ActingOnBehalf` for an administrator in somebody's place."""
     if actor.impersonated_by is not None:
