@@ -24,7 +24,14 @@ from accounts.services.impersonation_ends import end_where_not_permitted
 from accounts.services.invitations import invite
 from accounts.services.mails import tell
 from accounts.services.sessions import end_sessions, revoke
-from accounts.services.single_use_tokens import CHANGE_EMAIL, INVITATION, RESET_PASSWORD, VERIFY_EMAIL, void_tokens
+from accounts.services.single_use_tokens import (
+    CHANGE_EMAIL,
+    DATA_EXPORT,
+    INVITATION,
+    RESET_PASSWORD,
+    VERIFY_EMAIL,
+    void_tokens,
+)
 from core.errors import Conflict, Detail, NotFound, PermissionDenied, ValidationFailed
 from core.events import publish
 from core.permissions import ADMIN, Caller
@@ -172,7 +179,7 @@ def _change(actor: Caller, user_id: UUID, changes: Mapping[str, Any], check_vers
         _apply(user, after)
     if "email" in after:
         # They went to the old address, and say nothing of the new one.
-        void_tokens(user, VERIFY_EMAIL, RESET_PASSWORD, CHANGE_EMAIL, INVITATION)
+        void_tokens(user, VERIFY_EMAIL, RESET_PASSWORD, CHANGE_EMAIL, INVITATION, DATA_EXPORT)
     if "role" in after:
         tell(user, "account.role_changed", old_role=before["role"], new_role=after["role"])
     publish("user.updated", subject=user, actor=actor, data={"before": before, "after": after}, audience=[user.pk])
@@ -198,7 +205,7 @@ def _difference(user: User, changes: Mapping[str, Any]) -> tuple[dict[str, Any],
 
 
 def _refuse_change(actor: Caller, user: User, after: Mapping[str, Any]) -> None:
-    if actor.id == user.pk and "email" in after and not actor.holds(ADMIN):
+    if actor.id == user.pk and "email" in after:
         raise _denied("email", "Change your own address through /auth/change-email.")
     _refuse_admin_fields(actor, sorted(after.keys() & ADMIN_FIELDS))
     if actor.id != user.pk:

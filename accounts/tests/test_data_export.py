@@ -19,13 +19,14 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.services import data_export
+from accounts.services.users import change_user
 from accounts.tests.answers import ClientOf, bearer, error_of, kinds_sent_to, sign_in, tables
 from accounts.tests.factories import PASSWORD, access_token_of, create_session
 from core import jobs
 from core.errors import PermissionDenied
 from core.models import Job
 from core.models.jobs import FAILED, RUNNING, SUCCEEDED
-from core.permissions import Caller
+from core.permissions import SYSTEM, Caller
 from core.personal_data import EXPORTERS, PersonalFile, exports_personal_data
 from core.tests.spine import Drain, Events
 from core.worker import ClockTime
@@ -214,7 +215,11 @@ def recent(owner: User) -> Caller:
     return Caller(owner.pk, authenticated_at=datetime.now(UTC))
 
 
-@pytest.mark.parametrize("end", [lose_file, disable, change_password, export_again])
+def move_by_staff(owner: User) -> None:
+    change_user(actor=SYSTEM, user_id=owner.pk, changes={"email": "moved@example.com"})
+
+
+@pytest.mark.parametrize("end", [lose_file, disable, change_password, export_again, move_by_staff])
 def test_the_link_ends_with(
     owner: User, client_of: ClientOf, drain: Drain, smtp_sink: SmtpSink, events: Events, end: Callable[[User], None]
 ) -> None:

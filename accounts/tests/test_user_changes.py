@@ -151,11 +151,15 @@ def test_what_needs_an_administrator_is_named(
     assert tables() == before
 
 
-def test_ones_own_address_is_changed_through_its_journey(owner: User, client_of: ClientOf) -> None:
-    client = client_of(owner)
+@pytest.mark.parametrize("who", ["owner", "admin"])
+def test_ones_own_address_is_changed_through_its_journey(
+    request: pytest.FixtureRequest, client_of: ClientOf, who: str
+) -> None:
+    person = request.getfixturevalue(who)
+    client = client_of(person)
     before = tables()
 
-    answer = client.patch(of(owner), {"email": "new@example.com"})
+    answer = client.patch(of(person), {"email": "new@example.com"})
 
     assert error_of(answer) == refusal(
         403,
