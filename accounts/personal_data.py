@@ -23,6 +23,7 @@ from accounts.models import (
     User,
 )
 from accounts.services.erasing import blank_user
+from accounts.services.threats import alerts_about
 from accounts.services.throttle import forget_failures
 from core.models import Event
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
@@ -160,6 +161,7 @@ def erase(erasure: Erasure) -> None:
     erasure.delete(connections)
     erasure.delete(SocialFlow.objects.filter(user_id=erasure.user_id))
     erasure.delete(KnownDevice.objects.filter(user_id=erasure.user_id))
+    erasure.delete(alerts_about(erasure.user_id))
     erasure.delete(Threat.objects.filter(user_id=erasure.user_id))
     erasure.blank(Threat.objects.filter(reviewed_by_id=erasure.user_id), reviewed_by=None)
     for second_step in (TotpDevice, Passkey, RecoveryCode, MfaChallenge, PasskeyChallenge, PhoneCode):

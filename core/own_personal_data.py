@@ -48,7 +48,8 @@ def erase(erasure: Erasure) -> None:
         for name in jobs.files_of(job_id):
             erasure.forget_file(name)
     erasure.delete(own_jobs)
-    erasure.delete(IdempotencyKey.objects.filter(owner=_key_owner(erasure.user_id)))
+    own, in_their_place = Q(owner=_key_owner(erasure.user_id)), Q(owner__startswith=f"{_key_owner(erasure.user_id)}/")
+    erasure.delete(IdempotencyKey.objects.filter(own | in_their_place))
     erasure.delete(_naming(OutboxRow.objects.all(), erasure, "kwargs", "last_error"))
     erasure.delete(_naming(DeadLetter.objects.all(), erasure, "kwargs", "reason", "traceback"))
 

@@ -14,18 +14,21 @@ are told. `mass_rule` counts instead: so many events of one person within an hou
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts.models import Threat, User
 from core.events import publish, subscriber
 from core.models import Event
 from core.permissions import ADMIN, SYSTEM, Caller
+from notifications.models import Message
 from notifications.services import send
 
 HOUR: Final = timedelta(hours=1)
@@ -126,6 +129,14 @@ def look_for_masses() -> int:
 def review_threats(*, ids: Iterable[UUID], actor: Caller) -> int:
     """Mark the threats as looked at; return how many were not before."""
     return sum(_review(threat_id, actor) for threat_id in ids)
+
+
+def alerts_about(user_id: UUID) -> QuerySet[Message]:
+    """Return the messages by which staff were told of the user's threats; they name the user."""
+    beginnings = [f"threat:{pk}:" for pk in Threat.objects.filter(user_id=user_id).values_list("pk", flat=True)]
+    if not beginnings:
+        return Message.objects.none()
+    return Message.objects.filter(reduce(or_, (Q(dedup_key__startswith=beginning) for beginning in beginnings)))
 
 
 def purge_threats() -> int:

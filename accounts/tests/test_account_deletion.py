@@ -8,13 +8,16 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from accounts.models import ApiToken, Session, SingleUseToken, User
-from accounts.services.erasing import erase_due_accounts
+from accounts.services.erasing import erase_account, erase_due_accounts
 from accounts.services.own_account import delete_own_account
+from accounts.services.threats import RULES, Finding, report
 from accounts.tests.answers import SESSION_REVOKED, ClientOf, bearer, error_of, sign_in, tables
-from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user
+from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user, start_stay
 from accounts.tests.user_answers import LAST_ADMIN
+from config.tests.cast import ApiClient
 from core.errors import SessionRevoked
-from core.permissions import Caller
+from core.models import IdempotencyKey
+from core.permissions import SYSTEM, Caller
 from core.tests.spine import Drain, Events
 from notifications.models import Message
 from notifications.tests.smtp import SmtpSink
@@ -34,6 +37,34 @@ def delete(user: User, client_of: ClientOf) -> None:
 def link_sent_to(user: User, drain: Drain, smtp_sink: SmtpSink) -> str:
     drain()
     return smtp_sink.token_sent_to(user.email)
+
+
+# Nothing stays -----------------------------------------------------------------------------------
+
+
+def test_what_staff_were_told_of_the_person_goes_too(owner: User, admin: User, drain: Drain) -> None:
+    for _ in range(5):
+        sign_in(ApiClient(), owner.email, "wrong-password")
+    drain()
+    alert = Message.objects.get(kind="ops.alert", recipient=admin)
+    other = report(RULES["passkey_copy"], Finding(admin.pk, "About somebody else."), seen_at=datetime.now(UTC))
+    assert owner.email in str(alert.context)
+    assert other is not None
+
+    erase_account(actor=SYSTEM, user_id=owner.pk, even_in_use=True)
+
+    kept = list(Message.objects.filter(kind="ops.alert"))
+    assert [message.dedup_key for message in kept] == [f"threat:{other.pk}:{admin.pk}"]
+
+
+def test_answers_kept_for_who_acted_in_their_place_go_too(owner: User, admin: User) -> None:
+    client = ApiClient(start_stay(admin, owner).access_token)
+    kept = client.post("/api/v1/resources", {"name": "Theirs"}, headers={"Idempotency-Key": "k-1"})
+    assert (kept.status_code, IdempotencyKey.objects.count()) == (201, 1)
+
+    erase_account(actor=SYSTEM, user_id=owner.pk, even_in_use=True)
+
+    assert IdempotencyKey.objects.count() == 0
 
 
 # Leaving ---------------------------------------------------------------------------------------
