@@ -24,7 +24,7 @@ _GRANTS: Final[dict[str, frozenset[str]]] = {
     "write:user": frozenset({"accounts.add_user", "accounts.change_user"}),
     "delete:user": frozenset({"accounts.delete_user"}),
     "read:role": frozenset({"accounts.view_role"}),
-    "read:resource": frozenset({"resources.view_resource", "resources.view_resourcetype"}),
+    "read:resource": frozenset({"resources.view_resource", "resources.view_resourcetype", "resources.view_comment"}),
     "write:resource": frozenset({"resources.change_resource"}),
     "delete:resource": frozenset({"resources.delete_resource"}),
     "read:audit": frozenset(

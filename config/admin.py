@@ -35,6 +35,7 @@ _GROUPS: Final = (
         "Content",
         (
             ("resources.Resource", "inventory_2"),
+            ("resources.Comment", "chat"),
             ("resources.FileVersion", "attach_file"),
             ("resources.ResourceType", "category"),
         ),

@@ -30,6 +30,7 @@ from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
 from resources.api import bulk, files, owning, transitions, versions
 from resources.api import views as resources
+from resources.api.comments import Comments, OneComment
 from resources.api.types import OneResourceType, ResourceTypes, ResourceTypeVersions
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -57,6 +58,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         transitions.OneTransition.as_view(),
         name="resource-transition",
     ),
+    path("resources/<uuid:resource_id>/comments", Comments.as_view(), name="comments"),
+    path("resources/<uuid:resource_id>/comments/<uuid:comment_id>", OneComment.as_view(), name="comment"),
     path("resource-types", ResourceTypes.as_view(), name="resource-types"),
     path("resource-types/<slug:key>", OneResourceType.as_view(), name="resource-type"),
     path("resource-types/<slug:key>/versions", ResourceTypeVersions.as_view(), name="resource-type-versions"),

@@ -182,6 +182,18 @@ KINDS: Final[dict[str, Kind]] = {
             optional=frozenset({"phone"}) | _ORIGIN,
         ),
         Kind(
+            "resource.commented",
+            "Somebody commented on what you follow",
+            WORK,
+            required=frozenset({"author", "resource", "text"}),
+        ),
+        Kind(
+            "resource.mentioned",
+            "Somebody mentioned you",
+            WORK,
+            required=frozenset({"author", "resource", "text"}),
+        ),
+        Kind(
             "ops.alert",
             "Something needs an operator",
             OPERATIONS,

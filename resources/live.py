@@ -27,3 +27,12 @@ def readable_file_events(caller: Caller, events: Sequence[Event]) -> Iterator[UU
         str(number) for number in File.objects.visible_to(caller).filter(id__in=subjects).values_list("id", flat=True)
     }
     return (event.id for event in events if event.subject_id in seen or caller.id in event.audience)
+
+
+@reader("comment", scope="read:resource")
+def readable_comment_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
+    """Yield the events of comments on visible resources."""
+    named = {str(event.payload.get("resource", "")) for event in events} - {""}
+    visible = Resource.objects.visible_to(caller).filter(id__in=named).values_list("id", flat=True)
+    seen = {str(number) for number in visible}
+    return (event.id for event in events if event.payload.get("resource") in seen)

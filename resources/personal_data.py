@@ -2,16 +2,17 @@
 
 What was theirs alone (private, shared with nobody) goes, as does what lies in their bin. What others may
 read is not theirs alone any more: it stays, and its owner is "Deleted user". The history that they wrote
-in it stays too, under that name.
+in it stays too, under that name. Their comments keep their places and lose their words and their author.
 """
 
 from collections.abc import Iterator
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce, Now
 
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
-from resources.models import STORED, File, FileVersion, Resource, ResourceFile, ResourceVersion, Share
+from resources.models import STORED, Comment, File, FileVersion, Resource, ResourceFile, ResourceVersion, Share
 from resources.visibility import Visibility
 
 _RESOURCE = (
@@ -42,9 +43,11 @@ _FILE = (
     "created_at",
 )
 _SHARE = ("id", "resource_id", "user_id", "role__name", "access", "expires_at", "given_by_id", "created_at")
+_COMMENT = ("id", "resource_id", "body", "created_at", "edited_at", "deleted_at")
+_TABLES = ("resources", "resource_versions", "shares", "files", "comments")
 
 
-@exports_personal_data("resources", tables=("resources", "resource_versions", "shares", "files"))
+@exports_personal_data("resources", tables=_TABLES)
 def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield the person's resources with their history, what they wrote elsewhere, and the shares from and to them."""
     yield PersonalFile(
@@ -68,6 +71,8 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     yield PersonalFile(
         "resources/shares.json", rows_of(shares, *_SHARE), about="What you share, and what is shared with you."
     )
+    comments = Comment.objects.filter(author_id=user_id)
+    yield PersonalFile("resources/comments.json", rows_of(comments, *_COMMENT), about="What you said about resources.")
     yield from _files(user_id)
 
 
@@ -85,10 +90,12 @@ def _files(user_id: UUID) -> Iterator[PersonalFile]:
         yield PersonalFile(f"resources/files/{file_id}/{number}/{name}", stored=key, about="A file of yours.")
 
 
-@erases_personal_data("resources", tables=("resources", "resource_versions", "shares", "files"))
+@erases_personal_data("resources", tables=_TABLES)
 def erase(erasure: Erasure) -> None:
-    """Destroy what was the person's alone, with its history and files; take back what was shared with them."""
+    """Destroy what was the person's alone, with its history and files; take back shares, and what they said."""
     erasure.delete(Share.objects.filter(user_id=erasure.user_id))
+    comments = Comment.objects.filter(author_id=erasure.user_id)
+    erasure.blank(comments, author=None, body="", deleted_at=Coalesce("deleted_at", Now()))
     erasure.delete(_theirs_alone(erasure.user_id))
     # A file that somebody else's resource still has stays, as the resource does.
     unattached = File.objects.filter(owner_id=erasure.user_id, attachments__isnull=True)

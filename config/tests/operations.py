@@ -25,6 +25,7 @@ from config.tests.cast import ApiClient
 from core.api.routes import api_routes
 from core.jobs import create_job
 from core.permissions import SYSTEM, Caller
+from resources.models import Comment
 from resources.services.types import NewType, create_type
 from resources.tests.factories import attach, create_file
 
@@ -114,6 +115,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/resources/by-external/{type}/{external_id}": {"name": "Changed"},
     "POST /api/v1/resources/{resource_id}/revert": {"version": 1},
     "POST /api/v1/resources/{resource_id}/files": {"file": str(LOOSE_FILE)},
+    "POST /api/v1/resources/{resource_id}/comments": {"body": "New"},
+    "PATCH /api/v1/resources/{resource_id}/comments/{comment_id}": {"body": "Changed"},
     "POST /api/v1/resource-types": {"key": "new", "name": "New"},
     "PUT /api/v1/resource-types/{key}": {"name": "Changed"},
     "PATCH /api/v1/resource-types/{key}": {"name": "Changed"},
@@ -180,6 +183,7 @@ class Stage:
         create_file(self.target, pk=LOOSE_FILE)
         file = create_file(self.target, PICTURE, "me.png")
         attach(file, body["data"]["id"])
+        remark = {"resource_id": body["data"]["id"], "author": self.target, "body": "Target's remark"}
         self.values = {
             "user_id": str(self.target.pk),
             "session_id": str(self.session.pk),
@@ -190,6 +194,7 @@ class Stage:
             "role_id": str(self.role.pk),
             "resource_id": body["data"]["id"],
             "file_id": str(file.pk),
+            "comment_id": str(Comment.objects.create(**remark).pk),
             "number": "1",
             "a": "1",
             "b": "2",

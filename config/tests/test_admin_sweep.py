@@ -22,7 +22,7 @@ from core.permissions import SYSTEM, Caller
 from core.queue import enqueue
 from notifications import services
 from notifications.models import Message
-from resources.models import FileVersion, Resource, ResourceType
+from resources.models import Comment, FileVersion, Resource, ResourceType
 from resources.tests.factories import attach, create_file, create_resource
 
 BrowserOf = Callable[[User], Client]
@@ -80,6 +80,11 @@ def make_file() -> FileVersion:
     return FileVersion.objects.get(file=file)
 
 
+def make_comment() -> Comment:
+    author = create_user()
+    return Comment.objects.create(resource=create_resource(author), author=author, body="A remark")
+
+
 MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     User: create_user,
     Role: lambda: Role.objects.create(name=f"role-{next(_numbers)}", permissions=["read:user"]),
@@ -98,6 +103,7 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     ScheduleRun: make_schedule_run,
     Resource: lambda: create_resource(create_user()),
     FileVersion: make_file,
+    Comment: make_comment,
     ResourceType: lambda: ResourceType.objects.create(key=f"type-{next(_numbers)}", name="A type"),
 }
 

@@ -123,6 +123,12 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/v1/files/{file_id}/content": (404, 302, 404, 302, 302),
     "POST /api/v1/resources/{resource_id}/files": (401, 201, 404, 400, 403),
     "DELETE /api/v1/resources/{resource_id}/files/{file_id}": (401, 204, 404, 204, 204),
+    # Comments: the target's, on the target's resource; a moderator reads it and may write to it
+    "GET /api/v1/resources/{resource_id}/comments": (404, 200, 404, 200, 200),
+    "POST /api/v1/resources/{resource_id}/comments": (401, 201, 404, 201, 201),
+    "GET /api/v1/resources/{resource_id}/comments/{comment_id}": (404, 200, 404, 200, 200),
+    "PATCH /api/v1/resources/{resource_id}/comments/{comment_id}": (401, 200, 404, 403, 403),
+    "DELETE /api/v1/resources/{resource_id}/comments/{comment_id}": (401, 204, 404, 403, 204),
     # Types: everyone sees what there is, administrators make them
     "GET /api/v1/resource-types": (401, 200, 200, 200, 200),
     "POST /api/v1/resource-types": (401, 403, 403, 403, 201),
@@ -302,6 +308,8 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
             "POST /api/v1/auth/oauth/<slug:provider>/callback",
             "GET /api/v1/resources",
             "GET /api/v1/resources/<uuid:resource_id>",
+            "GET /api/v1/resources/<uuid:resource_id>/comments",
+            "GET /api/v1/resources/<uuid:resource_id>/comments/<uuid:comment_id>",
             "GET /api/v1/resources/<uuid:resource_id>/versions",
             "GET /api/v1/files/<uuid:file_id>",
             "GET /api/v1/files/<uuid:file_id>/content",

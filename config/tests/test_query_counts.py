@@ -32,6 +32,7 @@ LISTS = [
     "/api/v1/resources?include=owner,files",
     "/api/v1/resources/trash",
     "/api/v1/resources/{resource_id}/versions",
+    "/api/v1/resources/{resource_id}/comments",
 ]
 MANY = 100
 
@@ -93,3 +94,4 @@ def _multiply(stage: Stage, client: ApiClient, admin: User) -> None:
         binned = client.post("/api/v1/resources", {"name": f"Binned {number}"}).json()["data"]["id"]
         client.delete(f"/api/v1/resources/{binned}")
         client.patch(target, {"name": f"Target {number}"})
+        client.post(f"{target}/comments", {"body": f"Remark {number}"})

@@ -1,3 +1,4 @@
+from resources.models.comments import MAX_BODY, Comment
 from resources.models.files import STORED, File, FileState, FileVersion, ResourceFile
 from resources.models.records import Form, Resource, ResourceQuerySet, form_for, share_level
 from resources.models.shares import Share
@@ -6,7 +7,9 @@ from resources.models.versions import ResourceVersion
 
 __all__ = [
     "ITEM",
+    "MAX_BODY",
     "STORED",
+    "Comment",
     "File",
     "FileState",
     "FileVersion",

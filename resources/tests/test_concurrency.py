@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.tests.factories import create_user
 from core.models import Event
 from core.permissions import Caller
-from resources.models import Resource, ResourceVersion
+from resources.models import Comment, Resource, ResourceVersion
 from resources.services import Content, create_resource
 from resources.tests.factories import create_type
 
@@ -184,3 +184,26 @@ def test_parallel_restores_bring_back_once(client_of: ClientOf) -> None:
         assert sorted(at_once(restore)) == [200] + [404] * (WRITERS - 1)
         row.refresh_from_db()
         assert (row.deleted_at, row.version) == (None, 3)
+
+
+def test_of_parallel_edits_of_one_state_of_a_comment_one_wins(row: Resource, client_of: ClientOf) -> None:
+    comment = Comment.objects.create(resource=row, author=row.owner, body="First")
+    path = f"/api/v1/resources/{row.id}/comments/{comment.id}"
+    clients = [client_of(row.owner) for _ in range(WRITERS)]
+
+    def edit(number: int) -> int:
+        headers = {"If-Match": '"1"'}
+        return int(clients[number].patch(path, {"body": f"By {number}"}, headers=headers).status_code)
+
+    assert sorted(at_once(edit)) == [200, *[412] * (WRITERS - 1)]
+    assert Comment.objects.get().version == 2
+    assert Event.objects.filter(type="comment.updated").count() == 1
+
+
+def test_of_parallel_deletions_of_a_comment_one_wins(row: Resource, client_of: ClientOf) -> None:
+    comment = Comment.objects.create(resource=row, author=row.owner, body="First")
+    path = f"/api/v1/resources/{row.id}/comments/{comment.id}"
+    clients = [client_of(row.owner) for _ in range(WRITERS)]
+
+    assert sorted(at_once(lambda number: clients[number].delete(path).status_code)) == [204, *[404] * (WRITERS - 1)]
+    assert Event.objects.filter(type="comment.deleted").count() == 1
