@@ -67,6 +67,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("files", files.Files.as_view(), name="files"),
     path("files/<uuid:file_id>", files.OneFile.as_view(), name="file"),
     path("files/<uuid:file_id>/content", files.FileContent.as_view(), name="file-content"),
+    path("files/<uuid:file_id>/versions", files.FileVersions.as_view(), name="file-versions"),
     path("resources/<uuid:resource_id>/files", files.ResourceFiles.as_view(), name="resource-files"),
     path("resources/<uuid:resource_id>/files/<uuid:file_id>", files.OneResourceFile.as_view(), name="resource-file"),
     # Events

@@ -132,6 +132,7 @@ _UPLOADED_PICTURE = (
 UPLOADS: dict[str, bytes] = {
     "POST /api/v1/profile/avatar": _UPLOADED_PICTURE,
     "POST /api/v1/files": _UPLOADED_PICTURE,
+    "POST /api/v1/files/{file_id}/versions": _UPLOADED_PICTURE,
 }
 """Bodies of operations that take a file."""
 

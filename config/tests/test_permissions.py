@@ -121,6 +121,8 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/v1/files/{file_id}": (404, 200, 404, 200, 200),
     "DELETE /api/v1/files/{file_id}": (401, 409, 404, 403, 409),
     "GET /api/v1/files/{file_id}/content": (404, 302, 404, 302, 302),
+    "GET /api/v1/files/{file_id}/versions": (404, 200, 404, 200, 200),
+    "POST /api/v1/files/{file_id}/versions": (401, 201, 404, 403, 403),
     "POST /api/v1/resources/{resource_id}/files": (401, 201, 404, 400, 403),
     "DELETE /api/v1/resources/{resource_id}/files/{file_id}": (401, 204, 404, 204, 204),
     # Comments: the target's, on the target's resource; a moderator reads it and may write to it
@@ -313,6 +315,7 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
             "GET /api/v1/resources/<uuid:resource_id>/versions",
             "GET /api/v1/files/<uuid:file_id>",
             "GET /api/v1/files/<uuid:file_id>/content",
+            "GET /api/v1/files/<uuid:file_id>/versions",
             "GET /api/v1/resources/<uuid:resource_id>/versions/<int:number>",
             "GET /api/v1/resources/<uuid:resource_id>/versions/<int:a>/diff/<int:b>",
         }

@@ -27,6 +27,9 @@ FILE_EXAMPLE: Final[dict[str, Any]] = {
     "updated_at": "2026-11-21T09:30:00.000000Z",
     "url": "https://nook.example/files/…",
 }
+VERSION_EXAMPLE: Final[dict[str, Any]] = {
+    name: value for name, value in FILE_EXAMPLE.items() if name not in {"id", "owner", "updated_at"}
+}
 ATTACHED_EXAMPLE: Final[dict[str, Any]] = {**FILE_EXAMPLE, "slot": "cover"}
 
 
@@ -61,6 +64,21 @@ class FileShape(serializers.Serializer[Any]):
     url = serializers.CharField(allow_null=True)
 
 
+class FileVersionShape(serializers.Serializer[Any]):
+    """One content of a file."""
+
+    name = serializers.CharField()
+    content_type = serializers.CharField()
+    size = serializers.IntegerField()
+    sha256 = serializers.CharField()
+    width = serializers.IntegerField(allow_null=True)
+    height = serializers.IntegerField(allow_null=True)
+    state = serializers.ChoiceField(choices=FileState.choices)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    url = serializers.CharField(allow_null=True)
+
+
 class AttachedFileShape(FileShape):
     """A file at a resource."""
 
@@ -78,6 +96,11 @@ def file_shape(version: FileVersion) -> dict[str, Any]:
         "updated_at": version.updated_at,
         "url": link_to(version),
     }
+
+
+def version_shape(version: FileVersion) -> dict[str, Any]:
+    """Return one version of a file."""
+    return {**content_shape(version), "created_at": version.created_at, "url": link_to(version)}
 
 
 def content_shape(version: FileVersion) -> dict[str, Any]:

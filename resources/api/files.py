@@ -18,14 +18,18 @@ from resources.api.file_shapes import (
     ATTACHED_EXAMPLE,
     FILE_EXAMPLE,
     LARGEST_UPLOAD,
+    VERSION_EXAMPLE,
     AttachedFileShape,
     AttachmentInput,
     FileShape,
+    FileVersionShape,
     UploadInput,
     file_shape,
     sent,
+    version_shape,
 )
 from resources.services.attachments import attach_file, detach_file
+from resources.services.file_versions import add_version, versions_of
 from resources.services.files import content_link, delete_file, file_for, upload_file
 
 REFUSALS = (
@@ -107,6 +111,44 @@ class FileContent(ApiView):
     )
     def get(self, request: Request, file_id: UUID) -> HttpResponse:
         return HttpResponseRedirect(content_link(self.caller, file_id))
+
+
+class FileVersions(UploadView):
+    """The contents that a file has had."""
+
+    access = {"GET": PUBLIC, "POST": SIGNED_IN}
+    token_scopes = {"GET": "read:resource", "POST": "write:resource"}
+    file_limit = LARGEST_UPLOAD
+    keeps_secrets = True
+
+    @operation(
+        "List the versions of a file",
+        description="Newest first, each with a link of its own, to whoever may read the file.",
+        response=FileVersionShape,
+        many=True,
+        response_example=[VERSION_EXAMPLE],
+        errors=(NotFound,),
+    )
+    def get(self, request: Request, file_id: UUID) -> HttpResponse:
+        return success([version_shape(version) for version in versions_of(self.caller, file_id)])
+
+    @operation(
+        "Upload a newer version of a file",
+        description=(
+            "For its owner. The file keeps its id, and what it was is kept; resources that have it show the newest "
+            f"version. 409 at 100 versions. {REFUSALS}"
+        ),
+        request=UploadInput,
+        response=FileShape,
+        status=201,
+        request_example={"file": "(the file)"},
+        response_example={**FILE_EXAMPLE, "version": 2},
+        errors=(NotFound, Conflict),
+    )
+    def post(self, request: Request, file_id: UUID) -> HttpResponse:
+        upload = parse(UploadInput, request)["file"]
+        version = add_version(actor=self.caller, file_id=file_id, sent=sent(upload))
+        return success(file_shape(version), status=201, headers={"Location": f"/api/v1/files/{file_id}"})
 
 
 class ResourceFiles(ApiView):

@@ -6,7 +6,6 @@ Whatever breaks off in between leaves a content that no row names, never a row w
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Final
 from uuid import UUID
 
 from django.core.files.storage import default_storage
@@ -18,11 +17,9 @@ from core.events import publish
 from core.permissions import ADMIN, Caller
 from core.queue import enqueue
 from core.storage import signed_url
-from resources.models import STORED, File, FileState, FileVersion, ResourceFile
+from resources.models import STORED, File, FileState, FileVersion
 from resources.services.file_contents import Examined, examine, store
 from resources.services.file_quota import lock_quota, refuse_beyond_quota
-
-MOST_VERSIONS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +144,3 @@ def told(version: FileVersion) -> dict[str, object]:
         "size": version.size,
         "version": version.number,
     }
-
-
-def attachments_of(file_id: UUID) -> list[UUID]:
-    """Return the ids of the resources that have the file, in the order in which they are locked."""
-    rows = ResourceFile.objects.filter(file_id=file_id).order_by("resource_id")
-    return list(rows.values_list("resource_id", flat=True))

@@ -1,0 +1,67 @@
+"""Newer contents of a file: the old ones are kept, and every resource that has the file shows the newest."""
+
+from io import BytesIO
+from typing import Final
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import QuerySet
+
+from core.errors import Conflict, NotFound, PermissionDenied
+from core.events import publish
+from core.permissions import Caller
+from resources.models import File, FileVersion
+from resources.services.attachments import tell_resources
+from resources.services.file_contents import Examined, examine, store
+from resources.services.file_quota import lock_quota, refuse_beyond_quota
+from resources.services.files import NewContent, add_row, file_for, told
+
+MOST_VERSIONS: Final = 100
+
+
+def versions_of(caller: Caller, file_id: UUID) -> QuerySet[FileVersion]:
+    """Return the versions of a file that the caller may read, newest first; `NotFound` for any other."""
+    file_for(caller, file_id)
+    return FileVersion.objects.filter(file_id=file_id).order_by("-number")
+
+
+def add_version(*, actor: Caller, file_id: UUID, sent: NewContent) -> FileVersion:
+    """Keep what was sent as the newest version of a file of the actor's; return it.
+
+    Raises `NotFound`, `PermissionDenied` for somebody else's file, `Conflict` at a hundred versions, and what
+    `upload_file` raises.
+    """
+    _refuse_others(actor, file_for(actor, file_id).file)
+    refuse_beyond_quota(actor.own_id, len(sent.content))
+    content = BytesIO(sent.content)
+    found = examine(content, name=sent.name, claimed_type=sent.claimed_type)
+    key = store(content)
+    try:
+        return _add(actor=actor, file_id=file_id, name=sent.name, found=found, key=key)
+    except Exception:
+        default_storage.delete(key)
+        raise
+
+
+@transaction.atomic
+def _add(*, actor: Caller, file_id: UUID, name: str, found: Examined, key: str) -> FileVersion:
+    lock_quota(actor.own_id)
+    refuse_beyond_quota(actor.own_id, found.size)
+    file = File.objects.select_for_update(no_key=True).filter(pk=file_id).order_by().first()
+    if file is None:
+        raise NotFound
+    _refuse_others(actor, file)
+    if file.version >= MOST_VERSIONS:
+        raise Conflict(f"A file has at most {MOST_VERSIONS} versions.")
+    file.version += 1
+    file.save(update_fields=["version"])
+    version = add_row(file, number=file.version, name=name, found=found, key=key)
+    publish("file.version_added", subject=file, actor=actor, data={"after": told(version)}, audience=[file.owner_id])
+    tell_resources(file.pk, actor=actor)
+    return file_for(actor, file_id)
+
+
+def _refuse_others(actor: Caller, file: File) -> None:
+    if file.owner_id != actor.id:
+        raise PermissionDenied
