@@ -31,6 +31,9 @@ from core.api.live import EventStream
 from resources.api import bulk, files, owning, transitions, versions
 from resources.api import views as resources
 from resources.api.comments import Comments, OneComment
+from resources.api.reasons import ResourceAccess
+from resources.api.shared import Shared
+from resources.api.shares import OneShare, Shares
 from resources.api.types import OneResourceType, ResourceTypes, ResourceTypeVersions
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -40,6 +43,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("resources/bulk", bulk.Bulk.as_view(), name="resources-bulk"),
     path("resources/<uuid:resource_id>", resources.ResourceDetail.as_view(), name="resource"),
     path("resources/<uuid:resource_id>/restore", resources.Restoration.as_view(), name="resource-restore"),
+    path("resources/<uuid:resource_id>/shares", Shares.as_view(), name="resource-shares"),
+    path("resources/<uuid:resource_id>/shares/<uuid:share_id>", OneShare.as_view(), name="resource-share"),
+    path("resources/<uuid:resource_id>/access", ResourceAccess.as_view(), name="resource-access"),
+    path("shared/<slug:token>", Shared.as_view(), name="shared"),
     path("resources/<uuid:resource_id>/versions", resources.VersionList.as_view(), name="resource-versions"),
     path(
         "resources/<uuid:resource_id>/versions/<int:number>", resources.VersionDetail.as_view(), name="resource-version"

@@ -11,6 +11,7 @@ from core import health
 from core.api.fallback import unrouted
 from core.api.versioning import Versions
 from core.files import signed_file
+from resources.pages.shared import SharedPage
 
 urlpatterns = [
     path("api", Versions.as_view(), name="versions"),
@@ -35,6 +36,7 @@ urlpatterns = [
     path("change-email", links.ChangeEmailPage.as_view(), name="change-email-page"),
     path("restore-account", links.RestoreAccountPage.as_view(), name="restore-account-page"),
     path("data-export", links.DataExportPage.as_view(), name="data-export-page"),
+    path("shared", SharedPage.as_view(), name="shared-page"),
     # Operations: no envelope
     path("health", health.health),
     path("health/live", health.live),

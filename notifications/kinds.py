@@ -194,6 +194,12 @@ KINDS: Final[dict[str, Kind]] = {
             required=frozenset({"author", "resource", "text"}),
         ),
         Kind(
+            "resource.shared",
+            "Something was shared with you",
+            WORK,
+            required=frozenset({"giver", "resource", "access"}),
+        ),
+        Kind(
             "ops.alert",
             "Something needs an operator",
             OPERATIONS,

@@ -36,3 +36,9 @@ def readable_comment_events(caller: Caller, events: Sequence[Event]) -> Iterator
     visible = Resource.objects.visible_to(caller).filter(id__in=named).values_list("id", flat=True)
     seen = {str(number) for number in visible}
     return (event.id for event in events if event.payload.get("resource") in seen)
+
+
+@reader("share", scope="read:resource")
+def own_share_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
+    """Yield what became of shares to the caller, by them, or of what is theirs."""
+    return (event.id for event in events if caller.id in event.audience)

@@ -14,7 +14,7 @@ from django.db.models.expressions import Combinable, RawSQL
 from core.api.pagination import SortKey
 from core.api.query import DEFAULT_PER_PAGE, MAX_WINDOW
 from core.plans import Fragment, Slot, Statement
-from resources.access import Asker
+from resources.access import Asker, Level
 from resources.models import Form, Resource, ResourceQuerySet
 from resources.query import FILTERS, IDENTIFIER, KEY_FIELDS, RANK, TEXT, WHOLE, beyond, matches, rank
 from resources.representation import selected
@@ -66,6 +66,8 @@ class Shape:
     fields: tuple[str, ...] = ()
     includes: tuple[str, ...] = ()
     in_bin: bool = False
+    by_link: bool = False
+    """Whether a link has let the asker in, who then needs no other reason to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,17 @@ class ListShape:
     filters: frozenset[str] = frozenset()
     is_search: bool = False
     alike: bool = False
+    access: Level = Level.NONE
+    """The level that the asker has on each row; NONE for any."""
 
     @property
     def is_ranked(self) -> bool:
         """Return whether the list is sorted by rank alone."""
         return self.sort[0].path == RANK
+
+
+LINKED: Final = Shape(Asker.holding(frozenset()), Form.OR, includes=("owner",), by_link=True)
+"""What a link shows: what anonymous readers see, with the owner as everyone may see them."""
 
 
 @lru_cache(maxsize=_KEPT)
@@ -177,6 +185,8 @@ def _counted(listed: ListShape) -> Fragment:
 
 def _visible(shape: Shape) -> ResourceQuerySet:
     rows: ResourceQuerySet = Resource.all_objects.get_queryset()
+    if shape.by_link:
+        return rows.alive()
     return rows.in_bin_of(shape.asker) if shape.in_bin else rows.visible_to(shape.asker, form=shape.form)
 
 
@@ -185,6 +195,8 @@ def _matching(listed: ListShape) -> ResourceQuerySet:
 
 
 def _narrowed(rows: ResourceQuerySet, listed: ListShape) -> ResourceQuerySet:
+    if listed.access:
+        rows = rows.at_level(listed.shape.asker, listed.access)
     for name in sorted(listed.filters):
         rows = rows.filter(FILTERS[name](name))
     return rows.filter(matches(alike=listed.alike)) if listed.is_search else rows

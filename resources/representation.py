@@ -4,12 +4,25 @@ from collections.abc import Callable
 from typing import Final
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, Func, JSONField, OuterRef, TextField, Value
+from django.db.models import (
+    BooleanField,
+    Case,
+    ExpressionWrapper,
+    F,
+    Func,
+    JSONField,
+    OuterRef,
+    Q,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.expressions import Combinable
+from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts.avatars import avatar_url_in_sql
 from resources.access import Asker, Level, level_expression
-from resources.models import ResourceFile, share_level
+from resources.models import ResourceFile, Share, share_level
 from resources.query import words
 
 Field = Callable[[Asker], Combinable]
@@ -91,11 +104,52 @@ def _files(asker: Asker) -> Combinable:
     return ArraySubquery(attached.order_by("created_at", "pk").values(shown=shown), output_field=JSONField())
 
 
+SHARES_INCLUDED: Final = 100
+"""How many shares a resource carries with `include=shares`, the newest; `/resources/{id}/shares` lists them all."""
+
+
+def _person(path: str) -> Combinable:
+    person = JsonObject(id=F(f"{path}_id"), name=F(f"{path}__name"), avatar=avatar_url_in_sql(f"{path}__avatar"))
+    return Case(When(**{f"{path}__isnull": False}, then=person), default=None, output_field=JSONField())
+
+
+def _share() -> Combinable:
+    link = JsonObject(
+        has_password=ExpressionWrapper(~Q(link_password=""), output_field=BooleanField()),
+        max_uses=F("link_max_uses"),
+        uses=F("link_uses"),
+    )
+    levels = ", ".join(f"'{level.label}'" for level in Level.shareable())
+    return JsonObject(
+        id=F("id"),
+        user=_person("user"),
+        role=F("role__name"),
+        link=Case(When(link_digest__isnull=False, then=link), default=None, output_field=JSONField()),
+        access=Func(F("access"), template=f"(ARRAY[{levels}])[%(expressions)s]", output_field=TextField()),
+        expires_at=Rfc3339(F("expires_at")),
+        given_by=_person("given_by"),
+        live=F("is_live"),
+        created_at=Rfc3339(F("created_at")),
+    )
+
+
+def _shares(asker: Asker) -> Combinable:
+    """Return the shares, for whoever may share the resource; null for everyone else."""
+    if asker.user is None:
+        return Value(None, TextField())
+    shares = Share.objects.filter(resource_id=OuterRef("id")).with_live().order_by("-created_at", "-id")
+    listed = ArraySubquery(shares.values_list(_share())[:SHARES_INCLUDED])
+    as_json = Func(listed, function="to_json", output_field=JSONField())
+    managed = GreaterThanOrEqual(level_expression(asker, share_level(asker)), Level.MANAGER)
+    return Case(When(managed, then=as_json), default=None, output_field=JSONField())
+
+
 INCLUDES: Final[dict[str, Field]] = {
     "owner": lambda asker: JsonObject(
         id=F("owner_id"), name=F("owner__name"), avatar=avatar_url_in_sql("owner__avatar")
     ),
     "files": _files,
+    "shares": _shares,
 }
 """What `include` puts in the place of a field (or beside the fields)."""
 

@@ -45,6 +45,11 @@ def second_factor_key(user_id: UUID, *, device_token: str = "") -> str:
     return _key(f"mfa|{user_id}")
 
 
+def guard_key(guarded: UUID, *, identity: str = "") -> str:
+    """Return what wrong passwords of something that is no account are counted under: from one place, or from all."""
+    return _key(f"guard|{guarded}|{identity}")
+
+
 def refuse_if_blocked(key: str) -> None:
     """Raise `RateLimited` while the next try has to wait."""
     throttle = SignInThrottle.objects.filter(key=key).first()
@@ -53,8 +58,8 @@ def refuse_if_blocked(key: str) -> None:
 
 
 @transaction.atomic
-def record_failure(key: str, *, email: str = "") -> None:
-    """Count one failure; from the fifth on, make the next try wait, twice as long each time.
+def record_failure(key: str, *, email: str = "", free: int = FREE_FAILURES) -> None:
+    """Count one failure; from the fifth (or `free`th) on, make the next try wait, twice as long each time.
 
     At the fifth a worker hears of it with the `email` that was tried, whether or not there is such an account: what
     the owner is told then shows in no answer's time.
@@ -64,7 +69,7 @@ def record_failure(key: str, *, email: str = "") -> None:
     throttle = SignInThrottle.objects.select_for_update().get(key=key)
     throttle.failures = 1 if _is_over(throttle, now) else throttle.failures + 1
     throttle.failed_at = now
-    throttle.blocked_until = now + _wait(throttle.failures) if throttle.failures >= FREE_FAILURES else None
+    throttle.blocked_until = now + _wait(throttle.failures - free) if throttle.failures >= free else None
     throttle.save(update_fields=["failures", "failed_at", "blocked_until"])
     if email and throttle.failures == FREE_FAILURES:
         work = context.current()
@@ -115,8 +120,8 @@ def _is_over(throttle: SignInThrottle, now: datetime) -> bool:
     return now - max(throttle.failed_at, throttle.blocked_until or throttle.failed_at) > WINDOW
 
 
-def _wait(failures: int) -> timedelta:
-    doublings: int = min(failures - FREE_FAILURES, 10)
+def _wait(failures_too_many: int) -> timedelta:
+    doublings: int = min(failures_too_many, 10)
     return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
 
 

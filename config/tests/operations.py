@@ -25,7 +25,9 @@ from config.tests.cast import ApiClient
 from core.api.routes import api_routes
 from core.jobs import create_job
 from core.permissions import SYSTEM, Caller
+from resources.access import Level
 from resources.models import Comment
+from resources.services.sharing import MadeShare, NewLink, NewShare, create_share
 from resources.services.types import NewType, create_type
 from resources.tests.factories import attach, create_file
 
@@ -117,6 +119,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/resources/{resource_id}/files": {"file": str(LOOSE_FILE)},
     "POST /api/v1/resources/{resource_id}/comments": {"body": "New"},
     "PATCH /api/v1/resources/{resource_id}/comments/{comment_id}": {"body": "Changed"},
+    "POST /api/v1/resources/{resource_id}/shares": {"role": "moderator", "access": "viewer"},
+    "PATCH /api/v1/resources/{resource_id}/shares/{share_id}": {"access": "viewer"},
+    "POST /api/v1/shared/{token}": {"password": "open sesame"},
     "POST /api/v1/resource-types": {"key": "new", "name": "New"},
     "PUT /api/v1/resource-types/{key}": {"name": "Changed"},
     "PATCH /api/v1/resource-types/{key}": {"name": "Changed"},
@@ -157,6 +162,7 @@ class Stage:
         self.session = create_session(self.target)
         self.connection = create_connection(self.target)
         self.role = Role.objects.create(name="unused", permissions=[])
+        self.team = Role.objects.create(name="team", permissions=[])
         self.kind = create_type(actor=SYSTEM, new=NewType("unused", "Unused"))
         self.passkey = Passkey.objects.create(
             user=self.target,
@@ -196,6 +202,8 @@ class Stage:
             "resource_id": body["data"]["id"],
             "file_id": str(file.pk),
             "comment_id": str(Comment.objects.create(**remark).pk),
+            "share_id": str(self._share(body["data"]["id"], {"role": self.team.name}).row.pk),
+            "token": self._share(body["data"]["id"], {"link": NewLink(password="open sesame")}).secret,
             "number": "1",
             "a": "1",
             "b": "2",
@@ -205,6 +213,10 @@ class Stage:
             "key": self.kind.key,
             "job_id": str(create_job("profile.export", actor=Caller.of(self.target)).pk),
         }
+
+    def _share(self, resource_id: str, receiver: dict[str, Any]) -> MadeShare:
+        new = NewShare(Level.VIEWER, **receiver)
+        return create_share(actor=Caller.of(self.target), resource_id=UUID(resource_id), new=new)
 
     def path(self, operation: Operation) -> str:
         """Return the operation's path with what stands on the stage."""

@@ -131,6 +131,14 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/v1/resources/{resource_id}/comments/{comment_id}": (404, 200, 404, 200, 200),
     "PATCH /api/v1/resources/{resource_id}/comments/{comment_id}": (401, 200, 404, 403, 403),
     "DELETE /api/v1/resources/{resource_id}/comments/{comment_id}": (401, 204, 404, 403, 204),
+    "GET /api/v1/resources/{resource_id}/shares": (401, 200, 404, 403, 200),
+    "POST /api/v1/resources/{resource_id}/shares": (401, 201, 404, 403, 201),
+    "PATCH /api/v1/resources/{resource_id}/shares/{share_id}": (401, 200, 404, 403, 200),
+    "DELETE /api/v1/resources/{resource_id}/shares/{share_id}": (401, 204, 404, 403, 204),
+    "GET /api/v1/resources/{resource_id}/access": (404, 200, 404, 200, 200),
+    # A link opens to whoever has it; this one asks for its password
+    "GET /api/v1/shared/{token}": (401, 401, 401, 401, 401),
+    "POST /api/v1/shared/{token}": (200, 200, 200, 200, 200),
     # Types: everyone sees what there is, administrators make them
     "GET /api/v1/resource-types": (401, 200, 200, 200, 200),
     "POST /api/v1/resource-types": (401, 403, 403, 403, 201),
@@ -316,6 +324,9 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
             "GET /api/v1/files/<uuid:file_id>",
             "GET /api/v1/files/<uuid:file_id>/content",
             "GET /api/v1/files/<uuid:file_id>/versions",
+            "GET /api/v1/resources/<uuid:resource_id>/access",
+            "GET /api/v1/shared/<slug:token>",
+            "POST /api/v1/shared/<slug:token>",
             "GET /api/v1/resources/<uuid:resource_id>/versions/<int:number>",
             "GET /api/v1/resources/<uuid:resource_id>/versions/<int:a>/diff/<int:b>",
         }

@@ -30,6 +30,8 @@ LISTS = [
     "/api/v1/resources?cursor=",
     "/api/v1/resources?q=target",
     "/api/v1/resources?include=owner,files",
+    "/api/v1/resources?include=shares",
+    "/api/v1/resources/{resource_id}/shares",
     "/api/v1/resources/trash",
     "/api/v1/resources/{resource_id}/versions",
     "/api/v1/resources/{resource_id}/comments",
@@ -89,6 +91,7 @@ def _multiply(stage: Stage, client: ApiClient, admin: User) -> None:
         create_user()
         create_session(admin)
         create_connection(admin)
+        client.post(f"{target}/shares", {"user": str(create_user().pk), "access": "viewer"})
         Role.objects.create(name=f"role {number}", permissions=[])
         client.post("/api/v1/resources", {"name": f"Target {number}"})
         binned = client.post("/api/v1/resources", {"name": f"Binned {number}"}).json()["data"]["id"]

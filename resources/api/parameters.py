@@ -1,15 +1,17 @@
 """The query strings of resources."""
 
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from core.api.query import FieldsQuery, IncludeQuery, PagedQuery, Query, SortedQuery
+from resources.access import Level
 from resources.query import RANK, SORTS
 from resources.representation import FIELDS, HIGHLIGHT, INCLUDES
 
 ME = "me"
+LEVELS: Final = {level.label: level for level in Level if level > Level.NONE}
 
 
 class OwnerField(serializers.CharField):
@@ -43,6 +45,7 @@ class ListQuery(SortedQuery, PagedQuery, ShownQuery):
         max_length=20,
         help_text="Repeat it: all must be there.",
     )
+    access = serializers.ChoiceField(required=False, choices=list(LEVELS), help_text="The caller's level, exactly.")
     external_id = serializers.CharField(required=False, max_length=200)
     created_after = serializers.DateTimeField(required=False)
     created_before = serializers.DateTimeField(required=False)

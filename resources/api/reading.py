@@ -17,7 +17,8 @@ from core.api.query import MAX_WINDOW, trim
 from core.errors import NotAuthenticated, NotFound
 from core.permissions import Caller
 from resources import plans
-from resources.api.parameters import ME
+from resources.access import Level
+from resources.api.parameters import LEVELS, ME
 from resources.models import form_for
 from resources.plans import ListShape, Shape
 from resources.query import FILTERS, RANK, SORTS
@@ -45,6 +46,14 @@ def resource_json(caller: Caller, resource_id: UUID, shape: Shape | None = None)
     """Return the resource as JSON, and its version; `NotFound` where there is none to see."""
     statement = plans.detail(shape or shape_for(caller, {}))
     row = statement.fetch({"user": caller.id, "role": caller.role, "id": resource_id})
+    if row is None or row[0] is None or row[1] is None:
+        raise NotFound
+    return row[0], int(row[1])
+
+
+def linked_json(resource_id: UUID) -> tuple[bytes, int]:
+    """Return what a link shows of the resource, and its version; `NotFound` when it has gone in this moment."""
+    row = plans.detail(plans.LINKED).fetch({"id": resource_id})
     if row is None or row[0] is None or row[1] is None:
         raise NotFound
     return row[0], int(row[1])
@@ -87,6 +96,7 @@ def _list_shape(caller: Caller, query: dict[str, Any], *, in_bin: bool) -> ListS
         query["per_page"],
         frozenset(name for name in FILTERS if name in query),
         is_search,
+        access=LEVELS[query["access"]] if "access" in query else Level.NONE,
     )
 
 

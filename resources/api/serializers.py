@@ -104,3 +104,45 @@ class VersionDetailShape(VersionShape):
     """One write of a resource, with the whole state after it."""
 
     snapshot = serializers.DictField()
+
+
+class PersonShape(OwnerShape):
+    """Somebody as everyone may see them."""
+
+    avatar = serializers.CharField(allow_null=True)
+
+
+class LinkShape(serializers.Serializer[Any]):
+    """What a link asks for, and how often it was opened."""
+
+    has_password = serializers.BooleanField()
+    max_uses = serializers.IntegerField(allow_null=True)
+    uses = serializers.IntegerField()
+
+
+class ShareShape(serializers.Serializer[Any]):
+    """A share: one of user, role and link is not null."""
+
+    id = serializers.UUIDField()
+    user = PersonShape(allow_null=True)
+    role = serializers.CharField(allow_null=True)
+    link = LinkShape(allow_null=True)
+    access = serializers.CharField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    given_by = PersonShape()
+    live = serializers.BooleanField(help_text="Whether it gives what it says at this moment.")
+    created_at = serializers.DateTimeField()
+
+
+class VerdictShape(serializers.Serializer[Any]):
+    """Whether somebody may do something, and why."""
+
+    allowed = serializers.BooleanField()
+    because = serializers.ListField(child=serializers.CharField())
+    would_need = serializers.ListField(child=serializers.CharField())
+
+
+class SharedShape(ResourceShape):
+    """A resource as a link shows it."""
+
+    owner = PersonShape()

@@ -1,7 +1,7 @@
 from resources.models.comments import MAX_BODY, Comment
 from resources.models.files import STORED, File, FileState, FileVersion, ResourceFile
 from resources.models.records import Form, Resource, ResourceQuerySet, form_for, share_level
-from resources.models.shares import Share
+from resources.models.shares import Share, ShareQuerySet
 from resources.models.types import ITEM, ResourceType, ResourceTypeVersion
 from resources.models.versions import ResourceVersion
 
@@ -21,6 +21,7 @@ __all__ = [
     "ResourceTypeVersion",
     "ResourceVersion",
     "Share",
+    "ShareQuerySet",
     "form_for",
     "share_level",
 ]

@@ -96,6 +96,25 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
         """Annotate `level`: the access level of `asker` on rows that they may read."""
         return self.annotate(level=level_expression(asker, share_level(asker)))
 
+    def at_level(self, asker: Asker, level: Level) -> Self:
+        """Return those of the readable rows on which `asker` has exactly this level."""
+        if level is Level.OWNER:
+            return self.filter(owner_id=asker.user) if asker.user is not None else self._nothing()
+        if asker.user is None or asker.is_admin or level is Level.ADMIN:
+            only = Level.VIEWER if asker.user is None else Level.ADMIN if asker.is_admin else Level.NONE
+            return self.exclude(owner_id=asker.user) if level is only else self._nothing()
+        rows = self.alias(held=level_expression(asker, share_level(asker))).filter(held=level)
+        if level in {Level.COMMENTER, Level.MANAGER}:
+            # Nothing but a share gives these: the shares lead to the rows.
+            rows = rows.filter(
+                _is_among(ArraySubquery(Share.objects.live_for(asker).filter(access=level).values("resource_id")))
+            )
+        return rows
+
+    def _nothing(self) -> Self:
+        """Return no row, by a statement that can be compiled: Django has none for `none()`."""
+        return self.filter(id__isnull=True)
+
     def with_share(self, asker: Asker) -> Self:
         """Annotate `share`: the level of the highest live share that reaches `asker`, 0 for none."""
         return self.annotate(share=share_level(asker))

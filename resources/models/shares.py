@@ -1,8 +1,10 @@
 """Shares: access to one resource that someone who may give it gave to a user, a role or a link."""
 
+from typing import Final
+
 from django.conf import settings
 from django.db import models
-from django.db.models import BooleanField, F, Func, Q, Subquery
+from django.db.models import BooleanField, ExpressionWrapper, F, Func, Q, Subquery
 from django.db.models.functions import Now
 
 from accounts.models import Role
@@ -10,13 +12,38 @@ from core.models import BaseModel
 from resources.access import Asker, Level
 
 
+class _Holds(Func):
+    """Whether everyone above a share still may give (see the SQL function)."""
+
+    function = "nook_share_holds"
+    output_field = BooleanField()
+
+
+_UNEXPIRED: Final = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
+_SERVES: Final = (
+    (Q(link_max_uses__isnull=True) | Q(link_uses__lt=F("link_max_uses")))
+    & Q(given_by__is_active=True)
+    & Q(given_by__deleted_at__isnull=True)
+)
+"""What a link needs besides: openings that are left, and a giver who is still there to answer for it."""
+
+
 class ShareQuerySet(models.QuerySet["Share"]):
     """Reads that know which shares still hold."""
 
     def live(self) -> "ShareQuerySet":
-        """Return the shares that have not expired and whose giver still may give (see the SQL function)."""
-        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=Now())).filter(
-            Func(F("id"), function="nook_share_holds", output_field=BooleanField())
+        """Return the shares that have not expired and whose giver still may give."""
+        return self.filter(_UNEXPIRED).filter(_Holds(F("id")))
+
+    def open_links(self) -> "ShareQuerySet":
+        """Return the links that open, of resources that are in use."""
+        return self.live().filter(_SERVES, link_digest__isnull=False, resource__deleted_at__isnull=True)
+
+    def with_live(self) -> "ShareQuerySet":
+        """Annotate `is_live`: whether the share gives what it says at this moment."""
+        serves = Q(link_digest__isnull=True) | _SERVES
+        return self.annotate(
+            is_live=ExpressionWrapper(_UNEXPIRED & Q(_Holds(F("id"))) & serves, output_field=BooleanField())
         )
 
     def live_for(self, asker: Asker) -> "ShareQuerySet":
@@ -64,6 +91,15 @@ class Share(BaseModel):
             models.UniqueConstraint(fields=["link_digest"], name="uq_shares_link_digest"),
         ]
         indexes = [models.Index(fields=["given_by"], name="idx_shares_given_by_id")]
+
+    @property
+    def level(self) -> Level:
+        """Return what the share gives."""
+        return Level(self.access)
+
+    @property
+    def is_link(self) -> bool:
+        return self.link_digest is not None
 
     def __str__(self) -> str:
         return f"{Level(self.access).label} of {self.resource_id}"

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from secrets import token_bytes
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ PERMISSION_LISTS: list[list[str]] = [
     ["write:resource.note", "delete:resource.note"],
 ]
 PEOPLE = 4
+STANDINGS = ("active", "active", "active", "disabled", "deleted")
 TYPES = ("item", "note")
 
 
@@ -36,6 +38,7 @@ class ShareSketch:
     expired: bool
     giver: int
     through: int
+    is_link: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +47,20 @@ class WorldSketch:
 
     roles: list[list[str]]
     role_of: list[int]
+    standing: list[str]
     resources: list[tuple[int, str, str]]
     shares: list[ShareSketch]
 
 
 def _share(resources: int, roles: int) -> st.SearchStrategy[ShareSketch]:
     def sketch(
-        resource: int, to_role: bool, receiver: int, access: int, expired: bool, giver: int, through: int
+        resource: int, to: str, receiver: int, access: int, expired: bool, giver: int, through: int
     ) -> ShareSketch:
         return ShareSketch(
             resource=resource,
-            user=None if to_role else receiver,
-            role=receiver % roles if to_role else None,
+            user=receiver if to == "user" else None,
+            role=receiver % roles if to == "role" else None,
+            is_link=to == "link",
             access=access,
             expired=expired,
             giver=giver,
@@ -65,7 +70,7 @@ def _share(resources: int, roles: int) -> st.SearchStrategy[ShareSketch]:
     return st.builds(
         sketch,
         st.integers(0, resources - 1),
-        st.booleans(),
+        st.sampled_from(["user", "user", "role", "role", "link"]),
         st.integers(0, PEOPLE - 1),
         st.integers(1, 4),
         st.sampled_from([False, False, False, True]),
@@ -83,6 +88,7 @@ def worlds(draw: st.DrawFn) -> WorldSketch:
     return WorldSketch(
         roles=roles,
         role_of=draw(st.lists(st.integers(0, 1), min_size=PEOPLE, max_size=PEOPLE)),
+        standing=draw(st.lists(st.sampled_from(STANDINGS), min_size=PEOPLE, max_size=PEOPLE)),
         resources=resources,
         shares=draw(st.lists(_share(len(resources), len(roles)), max_size=8)),
     )
@@ -95,8 +101,15 @@ class World:
         ResourceType.objects.get_or_create(key="note", defaults={"name": "Note"})
         self.roles = [Role.objects.create(name=f"role {n}", permissions=held) for n, held in enumerate(sketch.roles)]
         self.users = [
-            User.objects.create(email=f"user{n}@example.org", name=f"User {n}", password="!", role=self.roles[role])
-            for n, role in enumerate(sketch.role_of)
+            User.objects.create(
+                email=f"user{n}@example.org",
+                name=f"User {n}",
+                password="!",
+                role=self.roles[role],
+                is_active=standing != "disabled",
+                deleted_at=datetime.now(UTC) if standing == "deleted" else None,
+            )
+            for n, (role, standing) in enumerate(zip(sketch.role_of, sketch.standing, strict=True))
         ]
         self.resources = [
             Resource.objects.create(owner=self.users[owner], type_id=type_key, visibility=visibility, name="Thing")
@@ -108,12 +121,14 @@ class World:
 
     def _add(self, sketch: ShareSketch) -> None:
         resource = self.resources[sketch.resource]
-        receiver: dict[str, UUID | int | None] = {"user_id": None, "role_id": None}
+        receiver: dict[str, Any] = {"user_id": None, "role_id": None, "link_digest": None}
         if sketch.user is not None:
             receiver["user_id"] = self.users[sketch.user].id
         if sketch.role is not None:
             receiver["role_id"] = self.roles[sketch.role].id
-        if Share.objects.filter(resource=resource, **receiver).exists():
+        if sketch.is_link:
+            receiver["link_digest"] = token_bytes(32)
+        elif Share.objects.filter(resource=resource, **receiver).exists():
             return
         above = self.shares[-sketch.through] if 0 < sketch.through <= len(self.shares) else None
         expiry = datetime.now(UTC) - timedelta(hours=1) if sketch.expired else None
@@ -129,10 +144,10 @@ class World:
         )
 
     def callers(self) -> list[Caller]:
-        """Return everyone who may ask."""
+        """Return everyone who may ask; whether somebody can sign in is asked before anything of this."""
         people = [
             Caller(user.id, user.email, user.name, user.role.name, frozenset(user.role.permissions))
-            for user in User.objects.select_related("role")
+            for user in User.all_objects.select_related("role")
         ]
         return [*people, ANONYMOUS]
 
@@ -169,11 +184,13 @@ class World:
         if share.expires_at is not None:
             return False
         giver = next(user for user in self.users if user.id == share.given_by_id)
+        is_there = giver.is_active and giver.deleted_at is None
         if share.through is None:
-            return share.resource.owner_id == giver.id or "admin" in giver.role.permissions
+            return share.resource.owner_id == giver.id or (is_there and "admin" in giver.role.permissions)
         above = share.through
         return (
-            above.resource_id == share.resource_id
+            is_there
+            and above.resource_id == share.resource_id
             and above.access >= Level.MANAGER
             and self._reaches(above, giver.id, giver.role.name)
             and self._holds(above)
