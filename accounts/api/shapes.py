@@ -174,9 +174,9 @@ def user_shape(user: User) -> dict[str, Any]:
     }
 
 
-def me_shape(user: User) -> dict[str, Any]:
-    """Return the user with everything their role permits; `admin` is spelled out."""
-    held = PERMISSIONS if ADMIN in user.permission_set else user.permission_set
+def me_shape(user: User, permissions: frozenset[str]) -> dict[str, Any]:
+    """Return the user with everything that they hold as they come; `admin` is spelled out."""
+    held = PERMISSIONS if ADMIN in permissions else permissions
     return {**user_shape(user), "permissions": sorted(held)}
 
 

@@ -128,7 +128,10 @@ class Me(ApiView):
 
     @operation(
         "Show oneself",
-        description="The user that the token speaks for, with everything their role permits.",
+        description=(
+            "The user that the token speaks for, with everything their role permits; by a personal access token, with "
+            "what of it the token's scopes leave."
+        ),
         response=MeShape,
         response_example={**USER_EXAMPLE, "permissions": []},
         etag=True,
@@ -136,7 +139,10 @@ class Me(ApiView):
     def get(self, request: Request) -> HttpResponse:
         user = _user(self.caller.own_id)
         version = f"{user.version}.{user.role.version}"
-        return not_modified(request, version) or success(me_shape(user), headers={"ETag": etag(version)})
+        if self.caller.token_id is not None:
+            version += f".{self.caller.token_id}"
+        shown = me_shape(user, self.caller.permissions)
+        return not_modified(request, version) or success(shown, headers={"ETag": etag(version)})
 
 
 class OneUser(ApiView):

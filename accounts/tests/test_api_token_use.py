@@ -71,6 +71,17 @@ def test_a_scope_says_what_the_token_may_of_one_s_own(owner: User, client_of: Cl
     assert client.get(path).json()["data"]["name"] == "Mine"
 
 
+def test_a_token_shows_what_it_may_and_not_what_its_owner_may(admin: User, client_of: ClientOf) -> None:
+    _, secret = create_api_token_of(admin, "read:resource")
+
+    by_token = Client(headers=bearer(secret)).get(ME)
+    by_session = client_of(admin).get(ME)
+
+    assert by_token.json()["data"]["permissions"] == ["read:resource"]
+    assert "admin" in by_session.json()["data"]["permissions"]
+    assert by_token.headers["ETag"] != by_session.headers["ETag"]
+
+
 def test_a_scope_narrows_which_rows_are_seen(moderator: User, owner: User, client_of: ClientOf) -> None:
     resource = client_of(owner).post("/api/v1/resources", {"name": "Private"}).json()["data"]["id"]
     path = f"/api/v1/resources/{resource}"
