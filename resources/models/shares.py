@@ -19,6 +19,8 @@ class _Holds(Func):
     output_field = BooleanField()
 
 
+# What an owner gave is most of what there is; the plain comparison spares it the function, which costs 0.1 ms a share.
+_HOLDS: Final = Q(through__isnull=True, resource__owner_id=F("given_by_id")) | Q(_Holds(F("id")))
 _UNEXPIRED: Final = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
 _SERVES: Final = (
     (Q(link_max_uses__isnull=True) | Q(link_uses__lt=F("link_max_uses")))
@@ -33,7 +35,7 @@ class ShareQuerySet(models.QuerySet["Share"]):
 
     def live(self) -> "ShareQuerySet":
         """Return the shares that have not expired and whose giver still may give."""
-        return self.filter(_UNEXPIRED).filter(_Holds(F("id")))
+        return self.filter(_UNEXPIRED).filter(_HOLDS)
 
     def open_links(self) -> "ShareQuerySet":
         """Return the links that open, of resources that are in use."""
