@@ -179,7 +179,7 @@ def test_a_review_is_marked_with_a_note(owner: User, admin: User, browser_of: Br
     assert (row["last_reviewed_by"], row["last_review_note"]) == (admin.email, "Still needs it")
     page = browser.get(f"{PAGE}{owner.pk}/change/").content.decode()
     assert "Still needs it" in page
-    assert "shares_held" in page
+    assert "shares held" in page
 
 
 def test_an_auditor_looks_and_marks_nothing(owner: User, browser_of: BrowserOf) -> None:
