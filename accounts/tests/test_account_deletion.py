@@ -14,7 +14,6 @@ from accounts.services.threats import RULES, Finding, report
 from accounts.tests.answers import SESSION_REVOKED, ClientOf, bearer, error_of, sign_in, tables
 from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user, start_stay
 from accounts.tests.user_answers import LAST_ADMIN
-from config.tests.cast import ApiClient
 from core.errors import SessionRevoked
 from core.models import IdempotencyKey
 from core.permissions import SYSTEM, Caller
@@ -43,8 +42,8 @@ def link_sent_to(user: User, drain: Drain, smtp_sink: SmtpSink) -> str:
 
 
 def test_what_staff_were_told_of_the_person_goes_too(owner: User, admin: User, drain: Drain) -> None:
-    for _ in range(5):
-        sign_in(ApiClient(), owner.email, "wrong-password")
+    for number in range(5):
+        sign_in(Client(REMOTE_ADDR=f"10.81.0.{number + 1}"), owner.email, "wrong-password")
     drain()
     alert = Message.objects.get(kind="ops.alert", recipient=admin)
     other = report(RULES["passkey_copy"], Finding(admin.pk, "About somebody else."), seen_at=datetime.now(UTC))
@@ -58,8 +57,9 @@ def test_what_staff_were_told_of_the_person_goes_too(owner: User, admin: User, d
 
 
 def test_answers_kept_for_who_acted_in_their_place_go_too(owner: User, admin: User) -> None:
-    client = ApiClient(start_stay(admin, owner).access_token)
-    kept = client.post("/api/v1/resources", {"name": "Theirs"}, headers={"Idempotency-Key": "k-1"})
+    client = Client(headers=bearer(start_stay(admin, owner).access_token))
+    body, key = {"name": "Theirs"}, {"Idempotency-Key": "k-1"}
+    kept = client.post("/api/v1/resources", body, "application/json", headers=key)
     assert (kept.status_code, IdempotencyKey.objects.count()) == (201, 1)
 
     erase_account(actor=SYSTEM, user_id=owner.pk, even_in_use=True)
