@@ -377,6 +377,7 @@ def test_old_codes_are_removed_and_erasure_leaves_no_number(
     PhoneCode.objects.update(expires_at=datetime.now(UTC) - timedelta(minutes=1))
     removed = purge_phone_codes()
     give(client_of(owner), OTHER)
+    User.objects.filter(pk=owner.pk).update(deleted_at=datetime.now(UTC))
     with transaction.atomic():
         erase(Erasure(owner.pk))
 

@@ -108,7 +108,7 @@ def wipe_log() -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_log(request: pytest.FixtureRequest, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
-    is_committing = "transactional_db" in request.fixturenames
+    is_committing = _commits(request)
     if is_committing:
         # What earlier tests rolled back has used up numbers all the same.
         request.getfixturevalue("transactional_db")
@@ -118,3 +118,9 @@ def _clean_log(request: pytest.FixtureRequest, django_db_blocker: pytest_django.
     if is_committing:
         with django_db_blocker.unblock():
             wipe_log()
+
+
+def _commits(request: pytest.FixtureRequest) -> bool:
+    marker = request.node.get_closest_marker("django_db")
+    by_marker = marker is not None and bool(marker.kwargs.get("transaction"))
+    return by_marker or "transactional_db" in request.fixturenames

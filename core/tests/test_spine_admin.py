@@ -21,8 +21,11 @@ RUNS = "/admin/core/schedulerun/"
 
 
 @pytest.fixture
-def browser(browser_of: BrowserOf, admin: models.Model) -> Client:
-    return browser_of(admin)
+def browser(browser_of: BrowserOf, admin: models.Model, drain: Drain) -> Client:
+    """A signed-in administrator's browser; what the sign-in set off has been done."""
+    signed_in = browser_of(admin)
+    drain()
+    return signed_in
 
 
 def listed(browser: Client, path: str) -> list[str]:
