@@ -153,7 +153,7 @@ def test_what_needs_an_administrator_is_named(
 
 @pytest.mark.parametrize("who", ["owner", "admin"])
 def test_ones_own_address_is_changed_through_its_journey(
-    request: pytest.FixtureRequest, client_of: ClientOf, who: str
+    db: None, request: pytest.FixtureRequest, client_of: ClientOf, who: str
 ) -> None:
     person = request.getfixturevalue(who)
     client = client_of(person)
