@@ -10,6 +10,7 @@ from django.db.models import Model
 from pytest_django import DjangoDbBlocker
 
 from config.tests.sources import APPS
+from core.tests.spine import commits
 
 
 @pytest.fixture(scope="session")
@@ -21,19 +22,13 @@ def _migrated_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) ->
 
 @pytest.fixture(autouse=True)
 def _restored_rows(request: pytest.FixtureRequest) -> None:
-    if not _commits(request):
+    if not commits(request):
         return
     rows = request.getfixturevalue("_migrated_rows")
     request.getfixturevalue("transactional_db")
     for row in serializers.deserialize("json", rows):
         if row.object._meta.app_label in APPS and not _is_there(row.object):
             row.save()
-
-
-def _commits(request: pytest.FixtureRequest) -> bool:
-    marker = request.node.get_closest_marker("django_db")
-    by_marker = marker is not None and bool(marker.kwargs.get("transaction"))
-    return by_marker or "transactional_db" in request.fixturenames
 
 
 def _is_there(row: Model) -> bool:

@@ -108,7 +108,7 @@ def wipe_log() -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_log(request: pytest.FixtureRequest, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
-    is_committing = _commits(request)
+    is_committing = commits(request)
     if is_committing:
         # What earlier tests rolled back has used up numbers all the same.
         request.getfixturevalue("transactional_db")
@@ -120,7 +120,8 @@ def _clean_log(request: pytest.FixtureRequest, django_db_blocker: pytest_django.
             wipe_log()
 
 
-def _commits(request: pytest.FixtureRequest) -> bool:
+def commits(request: pytest.FixtureRequest) -> bool:
+    """Return whether the test commits what it writes, be it by a fixture or by its marker."""
     marker = request.node.get_closest_marker("django_db")
     by_marker = marker is not None and bool(marker.kwargs.get("transaction"))
     return by_marker or "transactional_db" in request.fixturenames
