@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
 from core.errors import Detail, ValidationFailed
 from resources.models import ResourceTypeVersion
+from resources.schemas.keywords import Keywords
 
 MAX_FAULTS: Final = 20
 """How many faults of one document are told of."""
@@ -30,6 +31,12 @@ class Schema:
         self._validator = Draft202012Validator(
             schema, validate_formats=True, pattern_options=RegexOptions(), mask="This", offline=True
         )
+        self._schema: Final = schema
+
+    @cached_property
+    def keywords(self) -> Keywords:
+        """Return the keywords of our own; ask for them of what has passed the lint alone."""
+        return Keywords.of(self._schema)
 
     def accepts(self, data: dict[str, Any]) -> bool:
         """Return whether `data` is as the schema says."""

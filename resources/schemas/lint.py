@@ -5,18 +5,24 @@ refused. Recursive references are, too: with them the work grows with a power of
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from jsonschema_rs import ValidationError
 
 from core.errors import Detail, ValidationFailed
 from resources.schemas.compiled import Schema
+from resources.schemas.keyword_lint import keyword_faults
+from resources.schemas.keywords import ALL
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 24
 MAX_WORK: Final = 20_000
 """How many subschemas there may be once every reference is written out."""
+
+_TOLD: Final = 20
+"""How many faults of one schema are told of."""
 
 _ONE: Final = ("not", "if", "then", "else", "items", "contains", "additionalProperties", "propertyNames")
 _SINGLE: Final = frozenset({*_ONE, "unevaluatedItems", "unevaluatedProperties", "contentSchema"})
@@ -29,6 +35,7 @@ _VALUES: Final = frozenset(
         *("maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength", "minLength", "pattern"),
         *("maxItems", "minItems", "uniqueItems", "maxContains", "minContains", "maxProperties", "minProperties"),
         *("required", "dependentRequired"),
+        *ALL,
     }
 )
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -38,15 +45,20 @@ def refuse_bad_schema(schema: Any) -> None:
     """Raise `ValidationFailed`, with the path of what is wrong (`schema.properties.total`), for what is not taken."""
     _refuse_size(schema)
     _refuse_foreign_dialect(schema)
-    details = list(_unknown_keywords(schema, "schema"))
-    if details:
-        raise ValidationFailed(details=details[:20])
+    _refuse_any(_unknown_keywords(schema, "schema"))
     _refuse_endless(schema)
     try:
         Schema(schema)
     except ValidationError as fault:
         path = ".".join(["schema", *map(str, fault.instance_path)])
         raise _refused(path, "invalid_schema", _first_line(fault)) from None
+    _refuse_any(keyword_faults(schema))
+
+
+def _refuse_any(faults: Iterable[Detail]) -> None:
+    details = list(islice(faults, _TOLD))
+    if details:
+        raise ValidationFailed(details=details)
 
 
 def _refuse_size(schema: Any) -> None:
