@@ -9,8 +9,8 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Import what registers itself: every app's `subscribers`, `live`, `personal_data`, `jobs`; the checks."""
-        autodiscover_modules("subscribers", "live", "personal_data", "jobs", "access_columns")
+        """Import what registers itself, in every app and here; the checks."""
+        autodiscover_modules("subscribers", "live", "personal_data", "jobs", "access_columns", "configuration")
         import_module("core.own_personal_data")
         import_module("core.live.jobs")
         import_module("core.api.checks")

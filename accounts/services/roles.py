@@ -16,7 +16,7 @@ from core.errors import Conflict, Detail, NotFound, ValidationFailed
 from core.events import publish
 from core.permissions import PERMISSIONS, Caller
 
-_LASTING = frozenset({DEFAULT_ROLE, ADMIN_ROLE})
+LASTING = frozenset({DEFAULT_ROLE, ADMIN_ROLE})
 """The roles that the product itself names: registration gives one, `createsuperuser` the other."""
 
 
@@ -59,7 +59,7 @@ def delete_role(*, actor: Caller, role_id: int, check_version: CheckVersion = an
         raise NotFound
     check_version(role.version)
     refuse_more_than_held(actor, role.permissions)
-    if role.name in _LASTING:
+    if role.name in LASTING:
         raise Conflict(f"The role {role.name} is part of the product and stays.")
     users = User.all_objects.filter(role=role).count()
     if users:
@@ -99,7 +99,7 @@ def _change(actor: Caller, role_id: int, wanted: Mapping[str, Any], check_versio
         after = {name: wanted[name] for name in before}
         if not after:
             return role
-        if "name" in after and role.name in _LASTING:
+        if "name" in after and role.name in LASTING:
             raise Conflict(f"The role {role.name} is part of the product and keeps its name.")
         _apply(role, after)
     publish("role.updated", subject=role, actor=actor, data={"before": before, "after": after})

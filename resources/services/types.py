@@ -109,6 +109,13 @@ def misfits(key: str, is_refused: Refusal) -> Iterator[UUID]:
         last = chunk[-1][0]
 
 
+def count_misfits(key: str, changes: Mapping[str, Any]) -> int:
+    """Return how many live rows of the type the changed schema or workflow would refuse."""
+    if not changes.keys() & {"schema", "workflow"}:
+        return 0
+    return sum(1 for _ in misfits(key, _refusal(changes)))
+
+
 def _require_admin(actor: Caller) -> None:
     if not actor.holds(ADMIN):
         raise PermissionDenied

@@ -1,0 +1,96 @@
+"""What has to happen so that the database is as the files say, and doing it: all of it or nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from django.db import connection, transaction
+
+from core.configuration.parts import PARTS, Document, Part
+from core.permissions import Caller
+
+_LOCK: Final = 6_231_847_502_113
+"""One applies at a time: a number that nothing else locks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that differs. `obstacle` says what stands against it."""
+
+    part: str
+    key: str
+    verb: Literal["create", "change", "delete"]
+    values: Document = field(default_factory=dict)
+    obstacle: str = ""
+
+
+def changes_between(wanted: Mapping[str, Mapping[str, Document]], *, prune: bool) -> list[Change]:
+    """Return what differs, in the order in which it can be done; deletions, with `prune` alone, come last.
+
+    A part that `wanted` does not name stays as it is.
+    """
+    changes = [change for part in _parts(wanted) for change in _written(part, wanted[part.name])]
+    if prune:
+        for part in reversed(_parts(wanted)):
+            changes += _deleted(part, wanted[part.name])
+    return changes
+
+
+@transaction.atomic
+def apply_changes(
+    wanted: Mapping[str, Mapping[str, Document]],
+    *,
+    actor: Caller,
+    prune: bool,
+    force: bool,
+    done: Callable[[Change], object],
+) -> int:
+    """Make the database as `wanted`, in one transaction, by the services; return how many things changed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    changes = changes_between(wanted, prune=prune)
+    for change in changes:
+        _do(change, actor, force=force)
+        done(change)
+    return len(changes)
+
+
+def _parts(wanted: Mapping[str, Any]) -> list[Part]:
+    return [part for part in PARTS.values() if part.name in wanted]
+
+
+def _written(part: Part, wanted: Mapping[str, Document]) -> Iterator[Change]:
+    stored = {document[part.key]: document for document in part.stored()}
+    for key, document in sorted(wanted.items()):
+        if key not in stored:
+            yield Change(part.name, key, "create", document)
+            continue
+        values = {name: value for name, value in document.items() if not _same(value, stored[key][name])}
+        if values:
+            yield Change(part.name, key, "change", values, part.obstacle_to_change(key, values))
+
+
+def _deleted(part: Part, wanted: Mapping[str, Document]) -> Iterator[Change]:
+    keys = sorted(document[part.key] for document in part.stored())
+    for key in keys:
+        if key not in wanted and key not in part.lasting:
+            yield Change(part.name, key, "delete", obstacle=part.obstacle_to_deletion(key))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether both are the same JSON: for Python `1 == True`, for JSON it is not."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
+
+
+def _do(change: Change, actor: Caller, *, force: bool) -> None:
+    part = PARTS[change.part]
+    if change.verb == "create":
+        part.create(actor, change.values)
+    elif change.verb == "change":
+        part.change(actor, change.key, change.values, force=force)
+    else:
+        part.delete(actor, change.key)
