@@ -35,6 +35,7 @@ from resources.api.reasons import ResourceAccess
 from resources.api.shared import Shared
 from resources.api.shares import OneShare, Shares
 from resources.api.types import OneResourceType, ResourceTypes, ResourceTypeVersions
+from resources.api.watching import Watching
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # Resources (first, because routes are tried in order and these are asked for most)
@@ -67,6 +68,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("resources/<uuid:resource_id>/comments", Comments.as_view(), name="comments"),
     path("resources/<uuid:resource_id>/comments/<uuid:comment_id>", OneComment.as_view(), name="comment"),
+    path("resources/<uuid:resource_id>/watch", Watching.as_view(), name="resource-watch"),
     path("resource-types", ResourceTypes.as_view(), name="resource-types"),
     path("resource-types/<slug:key>", OneResourceType.as_view(), name="resource-type"),
     path("resource-types/<slug:key>/versions", ResourceTypeVersions.as_view(), name="resource-type-versions"),

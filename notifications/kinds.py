@@ -200,6 +200,19 @@ KINDS: Final[dict[str, Kind]] = {
             required=frozenset({"giver", "resource", "access"}),
         ),
         Kind(
+            "resource.transitioned",
+            "Something you follow changed its state",
+            WORK,
+            required=frozenset({"author", "resource", "transition", "before", "after"}),
+        ),
+        Kind(
+            "resource.transferred",
+            "Something has a new owner",
+            WORK,
+            required=frozenset({"giver", "resource"}),
+            optional=frozenset({"owner"}),
+        ),
+        Kind(
             "ops.alert",
             "Something needs an operator",
             OPERATIONS,

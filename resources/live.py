@@ -11,12 +11,19 @@ from resources.models import File, Resource
 
 @reader("resource", scope="read:resource")
 def readable_resource_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
-    """Yield the events of visible resources; one in the bin, by whoever may bring it back; and those meant for them."""
+    """Yield the events of visible resources; one in the bin, by whoever may bring it back; and transfers from oneself.
+
+    Who is otherwise in the audience is told, and has to be a reader like everyone else.
+    """
     subjects = {event.subject_id for event in events if event.subject_type == "resource"}
     visible = Resource.objects.visible_to(caller).filter(id__in=subjects).values_list("id", flat=True)
     deleted = Resource.all_objects.in_bin_of(caller).filter(id__in=subjects).values_list("id", flat=True)
     seen = {str(number) for number in (*visible, *deleted)}
-    return (event.id for event in events if event.subject_id in seen or caller.id in event.audience)
+    return (event.id for event in events if event.subject_id in seen or _hands_over(event, caller))
+
+
+def _hands_over(event: Event, caller: Caller) -> bool:
+    return event.type == "resource.transferred" and caller.id in event.audience
 
 
 @reader("file", scope="read:resource")
@@ -36,6 +43,12 @@ def readable_comment_events(caller: Caller, events: Sequence[Event]) -> Iterator
     visible = Resource.objects.visible_to(caller).filter(id__in=named).values_list("id", flat=True)
     seen = {str(number) for number in visible}
     return (event.id for event in events if event.payload.get("resource") in seen)
+
+
+@reader("watch", scope="read:resource")
+def own_watch_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
+    """Yield what the caller has begun to follow, and what no longer."""
+    return (event.id for event in events if caller.id in event.audience)
 
 
 @reader("share", scope="read:resource")

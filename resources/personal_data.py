@@ -12,7 +12,17 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
-from resources.models import STORED, Comment, File, FileVersion, Resource, ResourceFile, ResourceVersion, Share
+from resources.models import (
+    STORED,
+    Comment,
+    File,
+    FileVersion,
+    Resource,
+    ResourceFile,
+    ResourceVersion,
+    Share,
+    Watch,
+)
 from resources.visibility import Visibility
 
 _RESOURCE = (
@@ -44,7 +54,7 @@ _FILE = (
 )
 _SHARE = ("id", "resource_id", "user_id", "role__name", "access", "expires_at", "given_by_id", "created_at")
 _COMMENT = ("id", "resource_id", "body", "created_at", "edited_at", "deleted_at")
-_TABLES = ("resources", "resource_versions", "shares", "files", "comments")
+_TABLES = ("resources", "resource_versions", "shares", "files", "comments", "watches")
 
 
 @exports_personal_data("resources", tables=_TABLES)
@@ -73,6 +83,10 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     )
     comments = Comment.objects.filter(author_id=user_id)
     yield PersonalFile("resources/comments.json", rows_of(comments, *_COMMENT), about="What you said about resources.")
+    watches = Watch.objects.filter(user_id=user_id)
+    yield PersonalFile(
+        "resources/watches.json", rows_of(watches, "id", "resource_id", "created_at"), about="What you follow."
+    )
     yield from _files(user_id)
 
 
@@ -94,6 +108,7 @@ def _files(user_id: UUID) -> Iterator[PersonalFile]:
 def erase(erasure: Erasure) -> None:
     """Destroy what was the person's alone, with its history and files; take back shares, and what they said."""
     erasure.delete(Share.objects.filter(user_id=erasure.user_id))
+    erasure.delete(Watch.objects.filter(user_id=erasure.user_id))
     comments = Comment.objects.filter(author_id=erasure.user_id)
     erasure.blank(comments, author=None, body="", deleted_at=Coalesce("deleted_at", Now()))
     erasure.delete(_theirs_alone(erasure.user_id))

@@ -131,6 +131,9 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/v1/resources/{resource_id}/comments/{comment_id}": (404, 200, 404, 200, 200),
     "PATCH /api/v1/resources/{resource_id}/comments/{comment_id}": (401, 200, 404, 403, 403),
     "DELETE /api/v1/resources/{resource_id}/comments/{comment_id}": (401, 204, 404, 403, 204),
+    # Following is for whoever may read
+    "PUT /api/v1/resources/{resource_id}/watch": (401, 204, 404, 204, 204),
+    "DELETE /api/v1/resources/{resource_id}/watch": (401, 204, 404, 204, 204),
     "GET /api/v1/resources/{resource_id}/shares": (401, 200, 404, 403, 200),
     "POST /api/v1/resources/{resource_id}/shares": (401, 201, 404, 403, 201),
     "PATCH /api/v1/resources/{resource_id}/shares/{share_id}": (401, 200, 404, 403, 200),

@@ -4,6 +4,7 @@ from resources.models.records import Form, Resource, ResourceQuerySet, form_for,
 from resources.models.shares import Share, ShareQuerySet
 from resources.models.types import ITEM, ResourceType, ResourceTypeVersion
 from resources.models.versions import ResourceVersion
+from resources.models.watches import Watch
 
 __all__ = [
     "ITEM",
@@ -22,6 +23,7 @@ __all__ = [
     "ResourceVersion",
     "Share",
     "ShareQuerySet",
+    "Watch",
     "form_for",
     "share_level",
 ]

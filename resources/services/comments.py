@@ -1,5 +1,6 @@
 """Comments: said by who may comment, changed by their author, taken away by their author or whoever may delete."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import transaction
@@ -10,6 +11,7 @@ from core.events import publish
 from core.permissions import Caller
 from resources.access import Action, Asker
 from resources.models import Comment, Resource
+from resources.services.watching import followers_of
 from resources.services.writing import Precondition, no_precondition, require
 
 
@@ -26,7 +28,7 @@ def add_comment(*, actor: Caller, resource_id: UUID, body: str) -> Comment:
         raise Conflict("Resources of this type take no comments.")
     comment = Comment(resource=resource, author_id=actor.own_id, body=body)
     comment.save(force_insert=True)
-    _publish("created", comment, actor)
+    _publish("created", comment, actor, audience=followers_of(resource, actor=actor))
     return comment
 
 
@@ -88,7 +90,7 @@ def _write(comment: Comment, **values: object) -> None:
     comment.save(update_fields=[*values, "version"])
 
 
-def _publish(verb: str, comment: Comment, actor: Caller) -> None:
+def _publish(verb: str, comment: Comment, actor: Caller, *, audience: Iterable[UUID] = ()) -> None:
     """Publish what became of the comment; its words are its author's, and never in the log."""
     data = {"resource": str(comment.resource_id), "version": comment.version}
-    publish(f"comment.{verb}", subject=comment, actor=actor, data=data)
+    publish(f"comment.{verb}", subject=comment, actor=actor, data=data, audience=audience)

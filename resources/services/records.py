@@ -1,6 +1,6 @@
 """Making and changing resources. Each verb is one transaction: lock, check, write, version, event."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -117,11 +117,12 @@ def apply_changes(
     actor: Caller,
     action: str = "updated",
     told: Mapping[str, Any] = NOTHING,
+    audience: Iterable[UUID] = (),
 ) -> Resource:
     """Write the values that differ to a locked resource, judged by the present schema; return it.
 
-    `action` names the version and its event, and `told` is what that event says beside what changed. Without a
-    difference and with nothing `told` there is no write.
+    `action` names the version and its event, `told` is what that event says beside what changed, and `audience` who
+    hears of it. Without a difference and with nothing `told` there is no write.
     """
     changed = [name for name, value in values.items() if getattr(resource, name) != value]
     if not changed and not told:
@@ -135,7 +136,7 @@ def apply_changes(
     _refuse_bad_data(resource, resource.present_type_id)
     resource.version += 1
     resource.save(update_fields=[*changed, "schema_version", "version"])
-    record(resource, action, before=before, actor=actor, told=told)
+    record(resource, action, before=before, actor=actor, told=told, audience=audience)
     return resource
 
 

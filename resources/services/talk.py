@@ -1,4 +1,5 @@
-"""Who is told of a comment: whom it mentions, then the owner. Asked in a worker, so of how things are by then."""
+"""Who is told of a comment: whom it mentions, then the owner and who follows. Asked in a worker, so of how things are
+by then."""
 
 from typing import Final
 from uuid import UUID
@@ -9,6 +10,7 @@ from notifications.services import send
 from resources.mentions import for_people, named, picked
 from resources.models import Comment, Resource, Share
 from resources.services.audience import readers_among
+from resources.services.watching import still_following
 
 COMMENTED: Final = "resource.commented"
 MENTIONED: Final = "resource.mentioned"
@@ -19,8 +21,11 @@ _MOST_NAMED: Final = 5_000
 _EXCERPT: Final = 500
 
 
-def tell_of_comment(*, comment_id: UUID, is_new: bool) -> None:
-    """Write to whom the comment mentions and, of a new one, to the owner: nobody twice, never to its author."""
+def tell_of_comment(*, comment_id: UUID, is_new: bool, audience: list[UUID]) -> None:
+    """Write to whom the comment mentions and, of a new one, to those of the audience who follow the resource still.
+
+    Nobody is told twice, its author never.
+    """
     comment = Comment.objects.select_related("resource", "author").filter(id=comment_id, deleted_at=None).first()
     if comment is None or comment.author is None:
         return
@@ -28,7 +33,7 @@ def tell_of_comment(*, comment_id: UUID, is_new: bool) -> None:
     for user in readers_among(comment.resource, mentioned):
         _tell(user, MENTIONED, comment)
     if is_new:
-        for user in readers_among(comment.resource, {comment.resource.owner_id} - set(mentioned)):
+        for user in readers_among(comment.resource, still_following(comment.resource, audience) - set(mentioned)):
             _tell(user, COMMENTED, comment)
 
 

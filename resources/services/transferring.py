@@ -40,7 +40,8 @@ def _hand_over(resource: Resource, owner: User, actor: Caller) -> None:
     resource.owner = owner
     resource.version += 1
     resource.save(update_fields=["owner", "version"])
-    told = {"from": str(parties[0]), "to": str(parties[1]), "ended_shares": _end_dead_shares(resource)}
+    sides = {"from": str(parties[0]), "to": str(parties[1])}
+    told = {**sides, "version": resource.version, "ended_shares": _end_dead_shares(resource)}
     record(resource, "transferred", before=before, actor=actor, told=told, audience=parties)
 
 

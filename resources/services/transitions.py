@@ -12,6 +12,7 @@ from core.permissions import Caller
 from resources.access import Action, Asker, Level
 from resources.models import Resource
 from resources.services.records import apply_changes
+from resources.services.watching import followers_of
 from resources.services.writing import Precondition, lock, no_precondition, verdict_on
 
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
@@ -98,7 +99,10 @@ def make_transition(
         raise PermissionDenied
     _refuse_wrong_moment(way, resource)
     told = {"name": way.name, "from": resource.status, "to": way.to}
-    return apply_changes(resource, {"status": way.to}, actor=actor, action="transitioned", told=told)
+    followers = followers_of(resource, actor=actor)
+    return apply_changes(
+        resource, {"status": way.to}, actor=actor, action="transitioned", told=told, audience=followers
+    )
 
 
 def _way_named(name: str, resource: Resource) -> Transition:

@@ -236,4 +236,4 @@ def test_a_crowd_costs_as_many_questions_as_one_reader(
     comment = Comment.objects.create(resource=row, author=owner, body="@nobody")
 
     with django_assert_max_num_queries(10):  # type: ignore[attr-defined]  # a context manager
-        talk.tell_of_comment(comment_id=comment.id, is_new=True)
+        talk.tell_of_comment(comment_id=comment.id, is_new=True, audience=[owner.pk])

@@ -64,6 +64,7 @@ def test_the_new_owner_owns_it_and_the_old_one_sees_it_no_longer(
         "after": {"owner": str(heir.id)},
         "from": str(owner.id),
         "to": str(heir.id),
+        "version": 2,
         "ended_shares": 0,
     }
 
