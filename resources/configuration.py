@@ -1,4 +1,4 @@
-"""Resource types as configuration: the same members as over the API, without what differs from one database to another."""
+"""Resource types as configuration: members as over the API, without what one database went through."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,6 +8,7 @@ from core.permissions import Caller
 from resources.models import ITEM, Resource, ResourceType
 from resources.schemas import refuse_bad_schema, refuse_bad_workflow
 from resources.services import types
+from resources.services.misfits import count_misfits
 
 _KINDS: Final[dict[str, type]] = {
     "key": str,
@@ -43,13 +44,13 @@ class Types(Part):
         types.create_type(actor=actor, new=types.NewType(**document))
 
     def change(self, actor: Caller, key: str, changes: Document, *, force: bool) -> None:
-        types.change_type(actor=actor, key=key, changes=changes, force=force)
+        types.change_type(actor=actor, key=key, changes=changes, force=force, patience=None)
 
     def delete(self, actor: Caller, key: str) -> None:
         types.delete_type(actor=actor, key=key)
 
     def obstacle_to_change(self, key: str, changes: Document) -> str:
-        number = types.count_misfits(key, changes)
+        number = count_misfits(key, changes)
         return f"{number} live resource(s) would not fit" if number else ""
 
     def obstacle_to_deletion(self, key: str) -> str:

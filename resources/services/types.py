@@ -1,9 +1,9 @@
 """Types: made, changed and deleted by staff; a new schema is a new version, and live rows that it refuses stop it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, Final
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
@@ -11,18 +11,13 @@ from core.errors import Conflict, Detail, NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import ADMIN, Caller
 from resources.models import ITEM, Resource, ResourceType, ResourceTypeVersion
-from resources.schemas import Schema, refuse_bad_schema, refuse_bad_workflow
-from resources.schemas.workflows import states_of
+from resources.schemas import refuse_bad_schema, refuse_bad_workflow
+from resources.services.misfits import PATIENCE, misfits, refusal_by
 from resources.services.writing import Precondition, no_precondition
 from resources.visibility import Visibility
 
 SHOWN_IDS: Final = 10
 """How many of the rows that a change would refuse are named."""
-
-_CHUNK: Final = 2_000
-
-Refusal = Callable[[str, dict[str, Any]], bool]
-"""Whether a row with this status and this data would be refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +54,13 @@ def change_type(
     changes: Mapping[str, Any],
     force: bool = False,
     precondition: Precondition = no_precondition,
+    patience: float | None = PATIENCE,
 ) -> ResourceType:
     """Apply the fields of `changes` that differ to the newest state of the type.
 
     A schema or workflow that live rows do not fit raises `Conflict` with their number and up to ten ids, unless
-    `force`; such rows stay readable and are judged at their next write. Raises `NotFound` and `ValidationFailed`, too.
+    `force`; such rows stay readable and are judged at their next write. Rows are judged for `patience` seconds at most
+    (None: without end). Raises `NotFound` and `ValidationFailed`, too.
     """
     _require_admin(actor)
     kind = _locked(key)
@@ -72,7 +69,7 @@ def change_type(
     after = {name: changes[name] for name in before}
     if not after:
         return kind
-    _refuse_bad_change(kind, after, force=force)
+    _refuse_bad_change(kind, after, force=force, patience=patience)
     _apply(kind, after)
     publish("resource_type.updated", subject=kind, actor=actor, data={"before": before, "after": after})
     return kind
@@ -97,25 +94,6 @@ def delete_type(*, actor: Caller, key: str, precondition: Precondition = no_prec
     kind.delete()
 
 
-def misfits(key: str, is_refused: Refusal) -> Iterator[UUID]:
-    """Yield the ids of the live rows of the type that `is_refused`, in chunks, without holding rows in memory."""
-    last: UUID | None = None
-    while True:
-        rows = Resource.objects.filter(type_id=key).order_by("id")
-        chunk = list((rows.filter(id__gt=last) if last else rows).values_list("id", "status", "data")[:_CHUNK])
-        yield from (row_id for row_id, status, data in chunk if is_refused(status, data))
-        if len(chunk) < _CHUNK:
-            return
-        last = chunk[-1][0]
-
-
-def count_misfits(key: str, changes: Mapping[str, Any]) -> int:
-    """Return how many live rows of the type the changed schema or workflow would refuse."""
-    if not changes.keys() & {"schema", "workflow"}:
-        return 0
-    return sum(1 for _ in misfits(key, _refusal(changes)))
-
-
 def _require_admin(actor: Caller) -> None:
     if not actor.holds(ADMIN):
         raise PermissionDenied
@@ -129,7 +107,7 @@ def _insert(actor: Caller, new: NewType) -> ResourceType:
     return kind
 
 
-def _refuse_bad_change(kind: ResourceType, after: Mapping[str, Any], *, force: bool) -> None:
+def _refuse_bad_change(kind: ResourceType, after: Mapping[str, Any], *, force: bool, patience: float | None) -> None:
     if "schema" in after:
         refuse_bad_schema(after["schema"])
     if "workflow" in after:
@@ -137,24 +115,17 @@ def _refuse_bad_change(kind: ResourceType, after: Mapping[str, Any], *, force: b
     if kind.key == ITEM and after.keys() & {"schema", "workflow"}:
         raise Conflict("The type item takes any object and has no workflow; make a type of your own.")
     if not force and after.keys() & {"schema", "workflow"}:
-        _refuse_misfits(kind, after)
+        _refuse_misfits(kind, after, patience)
 
 
-def _refuse_misfits(kind: ResourceType, after: Mapping[str, Any]) -> None:
-    refused = list(misfits(kind.key, _refusal(after)))
-    if refused:
-        message = f"{len(refused)} resource(s) would not fit; `force` changes the type all the same."
-        shown = [Detail("id", "misfit", str(row_id)) for row_id in refused[:SHOWN_IDS]]
-        raise Conflict(message, details=[Detail(None, "misfits", str(len(refused))), *shown])
-
-
-def _refusal(after: Mapping[str, Any]) -> Refusal:
-    """Return the test of a row by what would be new."""
-    schema = Schema(after["schema"]) if "schema" in after else None
-    states = states_of(after["workflow"]) if "workflow" in after else None
-    return lambda status, data: (
-        (states is not None and status not in states) or (schema is not None and not schema.accepts(data))
-    )
+def _refuse_misfits(kind: ResourceType, after: Mapping[str, Any], patience: float | None) -> None:
+    refused = misfits(kind.key, refusal_by(after), patience=patience)
+    first = list(islice(refused, SHOWN_IDS))
+    number = len(first) + sum(1 for _ in refused)
+    if number:
+        message = f"{number} resource(s) would not fit; `force` changes the type all the same."
+        shown = [Detail("id", "misfit", str(row_id)) for row_id in first]
+        raise Conflict(message, details=[Detail(None, "misfits", str(number)), *shown])
 
 
 def _apply(kind: ResourceType, after: Mapping[str, Any]) -> None:

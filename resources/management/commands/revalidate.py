@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from resources.models import Resource, ResourceType
 from resources.schemas import compiled
-from resources.services.types import misfits
+from resources.services.misfits import misfits
 
 
 class Command(BaseCommand):
