@@ -31,6 +31,7 @@ from core.api.live import EventStream
 from resources.api import bulk, files, owning, transitions, versions
 from resources.api import views as resources
 from resources.api.comments import Comments, OneComment
+from resources.api.exports import Exports
 from resources.api.reasons import ResourceAccess
 from resources.api.shared import Shared
 from resources.api.shares import OneShare, Shares
@@ -79,6 +80,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("files/<uuid:file_id>/versions", files.FileVersions.as_view(), name="file-versions"),
     path("resources/<uuid:resource_id>/files", files.ResourceFiles.as_view(), name="resource-files"),
     path("resources/<uuid:resource_id>/files/<uuid:file_id>", files.OneResourceFile.as_view(), name="resource-file"),
+    # Imports and exports
+    path("exports", Exports.as_view(), name="exports"),
     # Events
     path("events/stream", EventStream.as_view(), name="event-stream"),
     # Jobs

@@ -172,6 +172,12 @@ def estimate(listed: ListShape) -> Statement:
     return Statement("EXPLAIN (FORMAT JSON) {matching}", matching=Fragment.of(_matching(listed).values_list("id")))
 
 
+@lru_cache(maxsize=_KEPT)
+def total(listed: ListShape) -> Statement:
+    """Return the statement that counts every row of a list, for work that reads them all."""
+    return Statement("SELECT count(*) FROM ({matching}) AS matching", matching=_counted(listed))
+
+
 def _counted(listed: ListShape) -> Fragment:
     """Return the ids to count: where rows are tested one by one, in parts that an index alone can count."""
     if listed.shape.in_bin or listed.shape.form is Form.UNION:

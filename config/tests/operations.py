@@ -122,6 +122,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/resources/{resource_id}/shares": {"role": "moderator", "access": "viewer"},
     "PATCH /api/v1/resources/{resource_id}/shares/{share_id}": {"access": "viewer"},
     "POST /api/v1/shared/{token}": {"password": "open sesame"},
+    "POST /api/v1/exports": {"format": "csv"},
     "POST /api/v1/resource-types": {"key": "new", "name": "New"},
     "PUT /api/v1/resource-types/{key}": {"name": "Changed"},
     "PATCH /api/v1/resource-types/{key}": {"name": "Changed"},

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from core import jobs
-from core.api.access import SIGNED_IN
+from core.api.access import ANY_TOKEN, SIGNED_IN
 from core.api.envelope import success
 from core.api.operations import operation
 from core.api.pagination import paginate
@@ -97,11 +97,15 @@ class JobQuery(PagedQuery):
 
 class Jobs(ApiView):
     access = {"GET": SIGNED_IN}
+    token_scopes = {"GET": ANY_TOKEN}
     keeps_secrets = True
 
     @operation(
         "List one's jobs",
-        description="Newest first. `result_url` serves for five minutes; each answer holds a fresh one.",
+        description=(
+            "Newest first. `result_url` serves for five minutes; each answer holds a fresh one. A personal access "
+            "token finds the jobs that it started itself."
+        ),
         query=JobQuery,
         response=JobShape,
         many=True,
@@ -112,7 +116,7 @@ class Jobs(ApiView):
         query = parse_query(JobQuery, request)
         wanted = {name: query[name] for name in ("kind", "state") if name in query}
         return paginate(
-            Job.objects.filter(owner_id=self.caller.own_id, **wanted),
+            Job.objects.started_by(self.caller).filter(**wanted),
             request,
             query,
             shape=lambda job: job_shape(job, self.caller),
@@ -123,6 +127,7 @@ class Jobs(ApiView):
 
 class OneJob(ApiView):
     access = {"GET": SIGNED_IN}
+    token_scopes = {"GET": ANY_TOKEN}
     keeps_secrets = True
 
     @operation(
@@ -145,6 +150,7 @@ class OneJob(ApiView):
 
 class JobCancellation(ApiView):
     access = {"POST": SIGNED_IN}
+    token_scopes = {"POST": ANY_TOKEN}
     keeps_secrets = True
 
     @operation(

@@ -2,7 +2,7 @@
 
 from core.jobs.files import files_of, result_url
 from core.jobs.kinds import KINDS, Done, JobFailed, JobKind, Work, job_kind, kind_of, title_of
-from core.jobs.lifecycle import cancel_job, create_job, expiry_of, give_up, may_fetch, retry_job
+from core.jobs.lifecycle import cancel_job, create_job, expiry_of, give_up, may_fetch, retry_job, store_beforehand
 from core.jobs.running import remove_expired_files, remove_left_overs, run
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "result_url",
     "retry_job",
     "run",
+    "store_beforehand",
     "title_of",
 ]

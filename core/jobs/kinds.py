@@ -36,11 +36,22 @@ class Work:
     total: int | None = None
     done: int = 0
     failed: int = 0
+    token_id: UUID | None = None
+    """The personal access token that started the job, if one did."""
 
     @classmethod
     def on(cls, job: Job) -> "Work":
         """Return the work that is to be done next on `job`."""
-        return cls(job.id, job.owner_id, dict(job.parameters), dict(job.checkpoint), job.total, job.done, job.failed)
+        return cls(
+            job.id,
+            job.owner_id,
+            dict(job.parameters),
+            dict(job.checkpoint),
+            job.total,
+            job.done,
+            job.failed,
+            job.token_id,
+        )
 
     def save(self, content: IO[bytes], *, name: str) -> str:
         """Store a file of this job, read from its present position on; return the name to keep in `checkpoint`.

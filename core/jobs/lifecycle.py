@@ -5,7 +5,7 @@ queue is never full of one person's work, and the next person's job waits for a 
 """
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import IO, Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -14,6 +14,8 @@ from django.db.models.functions import Now
 from core import context
 from core.errors import Conflict, NotFound
 from core.events import publish
+from core.identifiers import uuid7
+from core.jobs import files
 from core.jobs.kinds import KINDS, kind_of
 from core.models import Job
 from core.models.jobs import CANCELLED, FAILED, QUEUED, SUCCEEDED
@@ -39,8 +41,11 @@ def create_job(
     parameters: dict[str, Any] | None = None,
     total: int | None = None,
     single_key: str | None = None,
+    job_id: UUID | None = None,
 ) -> Job:
     """Promise a job of this kind to the actor, in the caller's transaction.
+
+    `job_id` is that of a job whose files were stored before there was a row: see `store_beforehand`.
 
     `parameters` are JSON and no secrets: staff can read them. Of a kind and `single_key` one job is unfinished
     at most: it is returned instead of another. Raises `Conflict` when the actor has too many unfinished ones,
@@ -55,8 +60,10 @@ def create_job(
     if own.count() >= MOST_UNFINISHED:
         raise Conflict(f"You have {MOST_UNFINISHED} unfinished jobs; wait for one to end, or cancel one.")
     job = Job.objects.create(
+        id=job_id or uuid7(),
         kind=kind,
         owner_id=actor.id,
+        token_id=actor.token_id,
         parameters=parameters or {},
         total=total,
         single_key=single_key,
@@ -65,6 +72,17 @@ def create_job(
     publish("job.created", subject=job, actor=actor, data={"kind": kind}, audience=job.audience)
     admit(actor.id)
     return job
+
+
+def store_beforehand(content: IO[bytes], *, name: str) -> tuple[UUID, str]:
+    """Store a file for a job that is about to be made; return the id to make it with, and the file's name.
+
+    It is not stored in the transaction that makes the job: that would hold the owner's lock for as long. Where no job
+    comes of it, the file goes within the hour, whatever was killed when.
+    """
+    job_id = uuid7()
+    enqueue("core.tasks.remove_left_overs", delay=_LEFT_OVERS_KEPT, job_id=job_id)
+    return job_id, files.save(job_id, content, name=name)
 
 
 @transaction.atomic

@@ -27,9 +27,14 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Return the jobs that wait or run."""
         return self.filter(state__in=UNFINISHED)
 
+    def started_by(self, caller: Caller) -> Self:
+        """Return the caller's own jobs; to a personal access token, those that it started itself."""
+        own = self.filter(owner_id=caller.own_id)
+        return own if caller.token_id is None else own.filter(token_id=caller.token_id)
+
     def visible_to(self, caller: Caller) -> Self:
-        """Return the caller's own jobs, and everybody's to who holds `admin`."""
-        return self if caller.holds(ADMIN) else self.filter(owner_id=caller.own_id)
+        """Return the caller's own jobs, and everybody's to who is signed in and holds `admin`."""
+        return self if caller.token_id is None and caller.holds(ADMIN) else self.started_by(caller)
 
 
 class Job(BaseModel):
@@ -45,6 +50,9 @@ class Job(BaseModel):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+", db_index=False
     )
+    token_id = models.UUIDField(null=True, blank=True, editable=False)
+    """The personal access token that started it: the one that may follow it, and whose scopes it is bound by."""
+
     state = models.CharField(max_length=20, default=QUEUED, db_default=QUEUED)
     parameters = models.JSONField(default=dict, db_default={}, encoder=DjangoJSONEncoder)
     checkpoint = models.JSONField(default=dict, db_default={}, encoder=DjangoJSONEncoder)

@@ -1,0 +1,90 @@
+"""POST /exports: what a list shows, as a file."""
+
+from typing import Any, Final
+
+from django.http import HttpResponse, QueryDict
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from core.api.access import SIGNED_IN
+from core.api.jobs import JOB_EXAMPLE, JobShape, accepted_job
+from core.api.operations import operation
+from core.api.serializers import StrictSerializer, parse, validate
+from core.api.views import ApiView
+from core.errors import Conflict, Detail, ValidationFailed
+from resources.api.parameters import ListQuery
+from resources.query import FILTERS
+from resources.services.exporting import FORMATS, request_export
+
+_FILTERS: Final = frozenset({*FILTERS, "q", "access"}) - {"type"}
+_LONGEST: Final = 200
+
+
+class FiltersField(serializers.DictField):
+    """The filters of a list: each a text, or a list of texts where it may be repeated."""
+
+    child = serializers.JSONField()
+
+
+class ExportInput(StrictSerializer):
+    """What is wanted of which resources."""
+
+    type = serializers.CharField(required=False, max_length=50)
+    filters = FiltersField(required=False)
+    format = serializers.ChoiceField(choices=list(FORMATS), default="csv")
+
+
+class Exports(ApiView):
+    """Files of resources, made by a job."""
+
+    access = {"POST": SIGNED_IN}
+    token_scopes = {"POST": "read:resource"}
+    rate_limit = "bulk"
+
+    @operation(
+        "Export resources",
+        description=(
+            "Everything that the list shows the caller under these `filters` (the parameters of `GET /resources`, "
+            "without those of order, pages and fields; `tag` may be a list), in the order of ids. The job's "
+            "`result_url` is the file, kept for seven days. With `type`, a table (csv, xlsx) has a column for each "
+            "property of its schema. Texts that a spreadsheet would run as a formula stand behind an apostrophe in "
+            "csv and are typed as text in xlsx. The caller's permissions are asked anew for each page of rows."
+        ),
+        request=ExportInput,
+        response=JobShape,
+        status=202,
+        request_example={
+            "type": "invoice",
+            "filters": {"status": "sent", "tag": ["client-a"], "created_after": "2026-01-01T00:00:00Z"},
+            "format": "csv",
+        },
+        response_example={**JOB_EXAMPLE, "kind": "resources.export", "total": None, "done": 0, "state": "queued"},
+        errors=(Conflict,),
+    )
+    def post(self, request: Request) -> HttpResponse:
+        body = parse(ExportInput, request)
+        filters = read_filters(body.get("type"), body.get("filters", {}))
+        return accepted_job(request_export(actor=self.caller, filters=filters, format=body["format"]), self.caller)
+
+
+def read_filters(type_key: str | None, filters: dict[str, Any]) -> dict[str, Any]:
+    """Return the filters as the list's own query reads them, or raise `ValidationFailed` with paths below `filters`."""
+    query = QueryDict(mutable=True)
+    for name, value in filters.items():
+        if name not in _FILTERS:
+            raise ValidationFailed.of(f"filters.{name[:100]}", "unknown_parameter", "There is no such filter.")
+        query.setlist(name, _texts(name, value))
+    try:
+        read = validate(ListQuery, query)
+    except ValidationFailed as error:
+        details = [Detail(f"filters.{one.field}", one.code, one.message) for one in error.details]
+        raise ValidationFailed(details=details) from None
+    chosen = {name: read[name] for name in filters}
+    return chosen if type_key is None else {**chosen, "type": type_key}
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str) and len(one) <= _LONGEST for one in values):
+        raise ValidationFailed.of(f"filters.{name}", "invalid", "Give a text, as in a query string.")
+    return values

@@ -1,0 +1,11 @@
+"""The jobs of resources."""
+
+from core.jobs import Done, Work, job_kind
+from core.models.jobs import FAILED, SUCCEEDED
+from resources.services import exporting
+
+
+@job_kind(exporting.KIND, title="Export of resources", in_transaction=False, tells_of=(SUCCEEDED, FAILED))
+def export_resources(work: Work) -> Done | None:
+    """Write a part of the export, or join the parts."""
+    return exporting.write_next_part(work)

@@ -1,0 +1,115 @@
+"""The formats of an export: how a part of the rows is written, and how the parts make a file."""
+
+import csv
+import io
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import IO, Any, ClassVar, Final
+
+import orjson
+
+from core.spreadsheets import neutralised
+from resources.columns import JSON, TEXT, Column, cell_of, tags_cell, take_out
+
+_CHUNK: Final = 256 * 1024
+
+Opened = Iterable[IO[bytes]]
+
+
+class Format(ABC):
+    """One format; an instance knows the columns, which stay the same in all parts of a file."""
+
+    name: ClassVar[str]
+    content_type: ClassVar[str]
+    most_rows: ClassVar[int | None] = None
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = columns
+
+    @abstractmethod
+    def write(self, rows: list[dict[str, Any]], to: IO[bytes], *, is_first: bool) -> None:
+        """Write rows to a part; `is_first` for the first rows of the whole file."""
+
+    def join(self, parts: Opened, to: IO[bytes]) -> None:
+        """Put the parts together."""
+        for part in parts:
+            with part:
+                shutil.copyfileobj(part, to, _CHUNK)
+
+
+class NdjsonFormat(Format):
+    """A JSON object in each line."""
+
+    name = "ndjson"
+    content_type = "application/x-ndjson"
+
+    def write(self, rows: list[dict[str, Any]], to: IO[bytes], *, is_first: bool) -> None:
+        to.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
+
+
+class JsonFormat(Format):
+    """A JSON array with an object in each line."""
+
+    name = "json"
+    content_type = "application/json"
+
+    def write(self, rows: list[dict[str, Any]], to: IO[bytes], *, is_first: bool) -> None:
+        lines = b",\n".join(orjson.dumps(row) for row in rows)
+        if lines:
+            to.write(lines if is_first else b",\n" + lines)
+
+    def join(self, parts: Opened, to: IO[bytes]) -> None:
+        to.write(b"[\n")
+        super().join(parts, to)
+        to.write(b"\n]\n")
+
+
+BEFORE_DATA: Final[tuple[str, ...]] = (
+    *("id", "type", "name", "description", "status", "visibility", "tags", "external_id", "owner.id", "owner.name"),
+    *("version", "schema_version", "access", "created_at", "updated_at"),
+)
+"""The columns that every table of resources has before those of `data`."""
+
+
+def header(columns: Sequence[Column]) -> list[str]:
+    """Return the names of a table's columns; what no other column takes is in the last one, as JSON."""
+    return [*BEFORE_DATA, *(column.name for column in columns), "data"]
+
+
+def row_values(row: dict[str, Any], columns: Sequence[Column]) -> list[Any]:
+    """Return the values of a row, in the order of `header`; those of `data` are taken out of it."""
+    owner, data = row["owner"], row["data"]
+    values = [
+        *(row["id"], row["type"], row["name"], row["description"], row["status"], row["visibility"], row["tags"]),
+        *(row["external_id"], owner["id"], owner["name"], row["version"], row["schema_version"], row["access"]),
+        *(row["created_at"], row["updated_at"]),
+        *(take_out(data, column) for column in columns),
+    ]
+    values.append(data or None)
+    return values
+
+
+class CsvFormat(Format):
+    """A table: RFC 4180, UTF-8, a header; texts that a spreadsheet would run stand behind an apostrophe."""
+
+    name = "csv"
+    content_type = "text/csv; charset=utf-8"
+
+    def write(self, rows: list[dict[str, Any]], to: IO[bytes], *, is_first: bool) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\r\n")
+        if is_first:
+            writer.writerow(map(neutralised, header(self.columns)))
+        kinds = [*(column.kind for column in self.columns), JSON]
+        writer.writerows(_cells(row_values(row, self.columns), kinds) for row in rows)
+        to.write(text.getvalue().encode())
+
+
+def _cells(values: list[Any], kinds: list[str]) -> list[str]:
+    start = len(BEFORE_DATA)
+    tags = values[6]
+    values[6] = ""
+    plain = [cell_of(value, TEXT) if isinstance(value, str) else value for value in values[:start]]
+    plain[6] = tags_cell(tags) if tags else ""
+    return [*plain, *(cell_of(value, kind) for value, kind in zip(values[start:], kinds, strict=True))]

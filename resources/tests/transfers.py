@@ -1,0 +1,34 @@
+"""Imports and exports in tests: asked for over HTTP, worked off, fetched."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.test import Client
+
+from accounts.models import User
+from core.models import Job
+
+ClientOf = Callable[[User], Client]
+TYPE = "multipart/form-data; boundary=b"
+
+
+def job_of(answer: Any) -> dict[str, Any]:
+    """Return the job that was promised."""
+    assert answer.status_code == 202, answer.content
+    data: dict[str, Any] = answer.json()["data"]
+    assert answer.headers["Location"] == f"/api/v1/jobs/{data['id']}"
+    return data
+
+
+def followed(client: Client, job: dict[str, Any]) -> dict[str, Any]:
+    """Return the job as it is now."""
+    data: dict[str, Any] = client.get(f"/api/v1/jobs/{job['id']}").json()["data"]
+    return data
+
+
+def result_of(job: dict[str, Any]) -> bytes:
+    """Return the file that the job has made."""
+    with default_storage.open(Job.objects.get(pk=job["id"]).result) as file:
+        content: bytes = file.read()
+    return content
