@@ -4,7 +4,7 @@ Statements are kept by shape: in what role one asks, which parameters are given,
 request brings fills the slots.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +15,8 @@ from core.api.pagination import SortKey
 from core.api.query import DEFAULT_PER_PAGE, MAX_WINDOW
 from core.plans import Fragment, Slot, Statement
 from resources.access import Asker, Level
+from resources.data_query import DataFilter
+from resources.data_values import Place
 from resources.models import Form, Resource, ResourceQuerySet
 from resources.query import FILTERS, IDENTIFIER, KEY_FIELDS, RANK, TEXT, WHOLE, beyond, matches, rank
 from resources.representation import selected
@@ -85,6 +87,7 @@ class ListShape:
     alike: bool = False
     access: Level = Level.NONE
     """The level that the asker has on each row; NONE for any."""
+    data: tuple[DataFilter, ...] = ()
 
     @property
     def is_ranked(self) -> bool:
@@ -183,7 +186,7 @@ def _counted(listed: ListShape) -> Fragment:
     if listed.shape.in_bin or listed.shape.form is Form.UNION:
         return Fragment.of(_matching(listed).values_list("id"))
     parts = [
-        Fragment.of(_narrowed(part, listed).values_list("id"))
+        Fragment.of(narrowed(part, listed).values_list("id"))
         for part in Resource.all_objects.get_queryset().visible_in_parts(listed.shape.asker)
     ]
     return Fragment.united(parts)
@@ -197,15 +200,30 @@ def _visible(shape: Shape) -> ResourceQuerySet:
 
 
 def _matching(listed: ListShape) -> ResourceQuerySet:
-    return _narrowed(_visible(listed.shape), listed)
+    return narrowed(_visible(listed.shape), listed)
 
 
-def _narrowed(rows: ResourceQuerySet, listed: ListShape) -> ResourceQuerySet:
+def narrowed(rows: ResourceQuerySet, listed: ListShape, place: Place = Slot) -> ResourceQuerySet:
+    """Return those of the rows that the filters and the search of the list let through."""
     if listed.access:
         rows = rows.at_level(listed.shape.asker, listed.access)
     for name in sorted(listed.filters):
-        rows = rows.filter(FILTERS[name](name))
-    return rows.filter(matches(alike=listed.alike)) if listed.is_search else rows
+        rows = rows.filter(FILTERS[name](name, place))
+    for one in listed.data:
+        rows = rows.filter(one.condition(place))
+    return rows.filter(matches(place, alike=listed.alike)) if listed.is_search else rows
+
+
+def asked_by(listed: ListShape, asker: Asker) -> ListShape:
+    """Return the same list, asked by someone who is known."""
+    return replace(listed, shape=replace(listed.shape, asker=asker))
+
+
+def in_order(rows: ResourceQuerySet, listed: ListShape, place: Place = Slot) -> ResourceQuerySet:
+    """Return the rows in the order of the list."""
+    if RANK in (key.path for key in listed.sort):
+        rows = rows.annotate(rank=rank(place, alike=listed.alike))
+    return _sorted(rows, listed.sort)
 
 
 def _sorted(rows: ResourceQuerySet, order: tuple[SortKey, ...]) -> ResourceQuerySet:

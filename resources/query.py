@@ -11,6 +11,7 @@ from django.db.models.functions import Cast
 
 from core.api.pagination import SortKey
 from core.plans import Slot
+from resources.data_values import Place
 
 TEXT: "Final[Field[Any, Any]]" = TextField()
 TIME: "Final[Field[Any, Any]]" = DateTimeField()
@@ -23,11 +24,11 @@ CONFIGURATION: Final = "nook"
 """Our text search configuration: no stemming, no accents."""
 
 
-def _condition(lookup: str, field: "Field[Any, Any]") -> Callable[[str], Q]:
-    return lambda slot: Q(**{lookup: Slot(slot, field)})
+def _condition(lookup: str, field: "Field[Any, Any]") -> Callable[[str, Place], Q]:
+    return lambda name, place: Q(**{lookup: place(name, field)})
 
 
-FILTERS: Final[dict[str, Callable[[str], Q]]] = {
+FILTERS: Final[dict[str, Callable[[str, Place], Q]]] = {
     "type": _condition("type_id", TEXT),
     "status": _condition("status", TEXT),
     "visibility": _condition("visibility", TEXT),
@@ -39,7 +40,7 @@ FILTERS: Final[dict[str, Callable[[str], Q]]] = {
     "updated_after": _condition("updated_at__gt", TIME),
     "updated_before": _condition("updated_at__lt", TIME),
 }
-"""The filters by parameter name; each value stands in the slot of that name."""
+"""The filters by parameter name; each value stands in the place of that name."""
 
 RANK: Final = "rank"
 SORTS: Final[dict[str, str]] = {
@@ -62,22 +63,22 @@ KEY_FIELDS: "Final[dict[str, Field[Any, Any]]]" = {
 """What a cursor's values are, by the path of the sort key."""
 
 
-def words() -> SearchQuery:
-    """Return the full-text query that the slot `q` holds (websearch syntax)."""
-    return SearchQuery(Slot("q", TEXT), config=CONFIGURATION, search_type="websearch")
+def words(place: Place = Slot) -> SearchQuery:
+    """Return the full-text query that the place `q` holds (websearch syntax)."""
+    return SearchQuery(place("q", TEXT), config=CONFIGURATION, search_type="websearch")
 
 
-def matches(*, alike: bool) -> Q:
+def matches(place: Place = Slot, *, alike: bool) -> Q:
     """Return the condition of a search: the words of `q`, or a name that is alike, typing errors and all."""
-    return Q(name__trigram_word_similar=Slot("q", TEXT)) if alike else Q(search=words())
+    return Q(name__trigram_word_similar=place("q", TEXT)) if alike else Q(search=words(place))
 
 
-def rank(*, alike: bool) -> Combinable:
+def rank(place: Place = Slot, *, alike: bool) -> Combinable:
     """Return how well a row matches. As double, so that a cursor carries it without loss."""
     if alike:
-        likeness = Func(Slot("q", TEXT), F("name"), function="word_similarity", output_field=FloatField())
+        likeness = Func(place("q", TEXT), F("name"), function="word_similarity", output_field=FloatField())
         return Cast(likeness, FloatField())
-    return Cast(SearchRank(F("search"), words()), FloatField())
+    return Cast(SearchRank(F("search"), words(place)), FloatField())
 
 
 def beyond(order: tuple[SortKey, ...], edges: tuple[Slot, ...]) -> Q:

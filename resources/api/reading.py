@@ -12,19 +12,13 @@ from rest_framework.request import Request
 from core.api.concurrency import etag, not_modified
 from core.api.cursors import Cursor, read_cursor
 from core.api.envelope import encode, success_json
-from core.api.pagination import binding, cursor_meta, page_meta, sort_keys
+from core.api.pagination import binding, cursor_meta, page_meta
 from core.api.query import MAX_WINDOW, trim
-from core.errors import NotAuthenticated, NotFound
+from core.errors import NotFound
 from core.permissions import Caller
 from resources import plans
-from resources.access import Level
-from resources.api.parameters import LEVELS, ME
-from resources.models import form_for
 from resources.plans import ListShape, Shape
-from resources.query import FILTERS, RANK, SORTS
-
-NEWEST_FIRST: Final = ("-created_at",)
-BEST_FIRST: Final = (f"-{RANK}",)
+from resources.questions import Question, shape_for
 
 _ESTIMATE_SECONDS: Final = 60.0
 _ESTIMATES_KEPT: Final = 1000
@@ -61,8 +55,8 @@ def linked_json(resource_id: UUID) -> tuple[bytes, int]:
 
 def many(request: Request, caller: Caller, query: dict[str, Any], *, in_bin: bool = False) -> HttpResponse:
     """Return the list that the query asks for: a numbered page, or one from a cursor."""
-    listed = _list_shape(caller, query, in_bin=in_bin)
-    values = _values(caller, query)
+    question = Question.of(caller, query, in_bin=in_bin)
+    listed, values = question.listed, question.values
     if "cursor" in query:
         return _cursor_page(request, listed, values, query)
     raw, counted = _page(listed, values)
@@ -74,41 +68,11 @@ def many(request: Request, caller: Caller, query: dict[str, Any], *, in_bin: boo
     return success_json(_trimmed(raw, query), meta=meta)
 
 
-def shape_for(caller: Caller, query: dict[str, Any], *, in_bin: bool = False) -> Shape:
-    """Return the shape of what this caller asks."""
-    asker = plans.slotted(caller.permissions, caller.is_anonymous)
-    return Shape(asker, form_for(asker), query.get("fields", ()), query.get("include", ()), in_bin)
-
-
 def _version(shape: Shape, caller: Caller, resource_id: UUID) -> int:
     row = plans.version(shape).fetch({"user": caller.id, "role": caller.role, "id": resource_id})
     if row is None or row[0] is None:
         raise NotFound
     return int(row[0])
-
-
-def _list_shape(caller: Caller, query: dict[str, Any], *, in_bin: bool) -> ListShape:
-    is_search = "q" in query
-    sort = query.get("sort") or (BEST_FIRST if is_search else NEWEST_FIRST)
-    return ListShape(
-        shape_for(caller, query, in_bin=in_bin),
-        sort_keys(sort, SORTS),
-        query["per_page"],
-        frozenset(name for name in FILTERS if name in query),
-        is_search,
-        access=LEVELS[query["access"]] if "access" in query else Level.NONE,
-    )
-
-
-def _values(caller: Caller, query: dict[str, Any]) -> dict[str, Any]:
-    per_page = query["per_page"]
-    values = {**query, "user": caller.id, "role": caller.role}
-    values["offset"] = (query.get("page", 1) - 1) * per_page
-    if query.get("owner") == ME:
-        if caller.is_anonymous:
-            raise NotAuthenticated
-        values["owner"] = caller.id
-    return values
 
 
 def _page(listed: ListShape, values: dict[str, Any]) -> tuple[bytes, int]:

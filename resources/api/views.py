@@ -17,7 +17,7 @@ from core.api.serializers import parse
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound, ReauthenticationRequired
 from resources.api import history, reading
-from resources.api.parameters import DeletionQuery, ListQuery, ShownQuery
+from resources.api.parameters import DeletionQuery
 from resources.api.serializers import (
     ChangedResourceInput,
     NewResourceInput,
@@ -26,6 +26,7 @@ from resources.api.serializers import (
     VersionShape,
 )
 from resources.models import ITEM
+from resources.parameters import ListQuery, ShownQuery
 from resources.services import (
     Content,
     create_resource,
@@ -72,7 +73,13 @@ class ResourceList(ApiView):
 
     @operation(
         "List resources",
-        description="Everything the caller may read, newest first; with `q` the best matches first.",
+        description=(
+            "Everything the caller may read, newest first; with `q` the best matches first. With a `type`, filters over "
+            "`data` may be given too: `data.<path>=` or `data.<path>__<operator>=`, where the operator is one of `gt`, "
+            "`gte`, `lt`, `lte` (these need `x-index` in the schema), `ne`, `in` (values with commas between them), "
+            "`contains` (a part of a text, or an element of a list), `isnull` (`true` or `false`). Values are read as "
+            "the schema says: `?type=invoice&data.number=2026-03&data.total__gte=100`."
+        ),
         query=ListQuery,
         response=ResourceShape,
         many=True,

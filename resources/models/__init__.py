@@ -1,5 +1,6 @@
 from resources.models.comments import MAX_BODY, Comment
 from resources.models.files import STORED, File, FileState, FileVersion, ResourceFile
+from resources.models.indexes import IndexState, TypeIndex
 from resources.models.records import Form, Resource, ResourceQuerySet, form_for, share_level
 from resources.models.shares import Share, ShareQuerySet
 from resources.models.types import ITEM, ResourceType, ResourceTypeVersion
@@ -15,6 +16,7 @@ __all__ = [
     "FileState",
     "FileVersion",
     "Form",
+    "IndexState",
     "Resource",
     "ResourceFile",
     "ResourceQuerySet",
@@ -23,6 +25,7 @@ __all__ = [
     "ResourceVersion",
     "Share",
     "ShareQuerySet",
+    "TypeIndex",
     "Watch",
     "form_for",
     "share_level",

@@ -12,6 +12,7 @@ from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 from core.errors import Detail, ValidationFailed
 from resources.models import ResourceTypeVersion
 from resources.schemas.keywords import Keywords
+from resources.schemas.values import Property, property_named
 
 MAX_FAULTS: Final = 20
 """How many faults of one document are told of."""
@@ -37,6 +38,10 @@ class Schema:
     def keywords(self) -> Keywords:
         """Return the keywords of our own; ask for them of what has passed the lint alone."""
         return Keywords.of(self._schema)
+
+    def property_named(self, dotted: str) -> Property | None:
+        """Return the property under a dotted path of `data`, or None where the schema describes none."""
+        return property_named(self._schema, dotted)
 
     def accepts(self, data: dict[str, Any]) -> bool:
         """Return whether `data` is as the schema says."""
