@@ -12,7 +12,7 @@ from core.api.operations import operation
 from core.api.serializers import StrictSerializer, parse, validate
 from core.api.views import ApiView
 from core.errors import Conflict, Detail, ValidationFailed
-from resources.api.parameters import ListQuery
+from resources.parameters import ListQuery
 from resources.query import FILTERS
 from resources.services.exporting import FORMATS, request_export
 
