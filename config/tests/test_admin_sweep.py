@@ -140,6 +140,34 @@ def queries_of(browser: Client, address: str) -> int:
     return len(queries)
 
 
+def own_pages() -> Iterator[tuple[type[models.Model], str, str]]:
+    """Yield model, name and route of every page beyond the five that Django gives each model."""
+    standard = {"changelist", "add", "history", "delete", "change"}
+    for model, page in site.site._registry.items():
+        start = f"{model._meta.app_label}_{model._meta.model_name}_"
+        for pattern in page.get_urls():
+            if pattern.name and pattern.name.removeprefix(start) not in standard:
+                yield model, pattern.name, str(pattern.pattern)
+
+
+def test_every_page_of_our_own_is_open_to_staff_alone_and_fails_for_nobody(
+    moderator: User, admin: User, browser_of: BrowserOf
+) -> None:
+    addresses = {
+        name: reverse(f"admin:{name}", args=[MAKERS[model]().pk] if "<" in route else [])
+        for model, name, route in own_pages()
+    }
+    assert "resources_resourcetype_check" in addresses
+    by_admin, by_moderator = browser_of(admin), browser_of(moderator)
+
+    for name, address in addresses.items():
+        for browser, statuses in ((by_admin, {200, 302, 405}), (by_moderator, {200, 302, 403, 404, 405})):
+            assert browser.get(address).status_code in statuses, name
+            assert browser.post(address).status_code in statuses | {400, 404}, name
+        for stranger in (Client().get(address), Client().post(address)):
+            assert (stranger.status_code, stranger.headers["Location"][:14]) == (302, "/admin/login/?"), name
+
+
 def test_every_page_has_its_rows_here() -> None:
     assert set(registered()) == set(MAKERS)
 

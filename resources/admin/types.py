@@ -4,21 +4,31 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied as PageDenied
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.urls import path
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core.model_admin import AuditedModelAdmin
 from core.permissions import Caller
+from resources.admin.schema_editor import JsonTextField, SchemaEditor, as_answer, read_text
 from resources.models import ITEM, Resource, ResourceType
 from resources.services import types
+from resources.services.type_checks import TypeCheck, check_type
 from resources.services.types import NewType
+
+_BLANK = {"type": "object", "additionalProperties": False, "required": [], "properties": {}}
 
 
 class TypeForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     """A type; its schema and workflow are JSON, and are judged by the service."""
 
+    schema = JsonTextField(widget=SchemaEditor(rows=24), initial=lambda: _BLANK)
+    workflow = JsonTextField(
+        widget=SchemaEditor(rows=12), required=False, help_text="Empty for none: resources are `active`, always."
+    )
     force = forms.BooleanField(
         required=False,
         label="Change the schema although resources do not fit",
@@ -38,7 +48,7 @@ class TypeForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             "comments",
             "trash_days",
         )
-        widgets: ClassVar[dict[str, Any]] = {"description": UnfoldAdminTextareaWidget}
+        widgets: ClassVar[dict[str, Any]] = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
 
 
 @admin.register(ResourceType)
@@ -56,7 +66,8 @@ class ResourceTypeAdmin(AuditedModelAdmin):
         ("key", "name"),
         ("icon", "default_visibility"),
         "description",
-        ("schema", "workflow"),
+        "schema",
+        "workflow",
         ("comments", "trash_days", "schema_version"),
         "force",
     )
@@ -71,6 +82,30 @@ class ResourceTypeAdmin(AuditedModelAdmin):
     @admin.display(description="resources")
     def resource_count(self, kind: Any) -> int:
         return int(kind.resource_number)
+
+    def get_urls(self) -> list[Any]:
+        check = self.admin_site.admin_view(self.check_view)
+        return [path("check/", check, name="resources_resourcetype_check"), *super().get_urls()]
+
+    def check_view(self, request: HttpRequest) -> HttpResponse:
+        """Say what would be said of a schema and a workflow if they were saved; for the editor, as somebody types."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+            raise PageDenied
+        schema, in_schema = read_text("schema", request.POST.get("schema", ""))
+        workflow, in_workflow = read_text("workflow", request.POST.get("workflow", ""))
+        unread = (*in_schema, *in_workflow)
+        actor = Caller.of(request.user)  # type: ignore[arg-type]  # the admin's users are ours
+        key = request.POST.get("key", "")
+        check = TypeCheck(unread) if unread else check_type(actor=actor, key=key, schema=schema, workflow=workflow)
+        return JsonResponse(as_answer(check, workflow))
+
+    def get_form(self, request: HttpRequest, obj: ResourceType | None = None, **options: Any) -> Any:
+        form = super().get_form(request, obj, **options)
+        if obj is not None and "schema" in form.base_fields:
+            form.base_fields["schema"].widget.attrs["data-key"] = obj.key
+        return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: ResourceType | None = None) -> tuple[str, ...]:
         return self.readonly_fields if obj is None else (*self.readonly_fields, "key")
