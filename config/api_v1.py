@@ -28,7 +28,7 @@ from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
-from resources.api import bulk, files, owning, transitions, versions
+from resources.api import bulk, files, owning, transitions, uploads, versions
 from resources.api import views as resources
 from resources.api.comments import Comments, OneComment
 from resources.api.exports import Exports
@@ -75,8 +75,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("resource-types/<slug:key>/versions", ResourceTypeVersions.as_view(), name="resource-type-versions"),
     # Files
     path("files", files.Files.as_view(), name="files"),
+    path("files/presign", uploads.PresignedFiles.as_view(), name="presigned-files"),
     path("files/<uuid:file_id>", files.OneFile.as_view(), name="file"),
     path("files/<uuid:file_id>/content", files.FileContent.as_view(), name="file-content"),
+    path("files/<uuid:file_id>/complete", uploads.FileCompletion.as_view(), name="file-completion"),
     path("files/<uuid:file_id>/versions", files.FileVersions.as_view(), name="file-versions"),
     path("resources/<uuid:resource_id>/files", files.ResourceFiles.as_view(), name="resource-files"),
     path("resources/<uuid:resource_id>/files/<uuid:file_id>", files.OneResourceFile.as_view(), name="resource-file"),

@@ -12,6 +12,7 @@ from core.api.fallback import unrouted
 from core.api.versioning import Versions
 from core.files import signed_file
 from resources.pages.shared import SharedPage
+from resources.pages.uploads import upload
 
 urlpatterns = [
     path("api", Versions.as_view(), name="versions"),
@@ -27,6 +28,7 @@ urlpatterns = [
         name="home",
     ),
     path(".well-known/jwks.json", jwks, name="jwks"),
+    path("files/uploads/<str:token>", upload, name="upload"),
     path("files/<str:token>", signed_file, name="signed-file"),
     re_path(r"^avatars/(?P<key>[0-9a-f]+)-(?P<size>\d{1,4})\.webp$", avatars.avatar, name="avatar-picture"),
     # Where mailed links land

@@ -77,6 +77,10 @@ _ACTIVE: Final = frozenset(
     {"text/html", "image/svg+xml", "application/xml", "application/pdf", "application/postscript"}
 )
 
+_TOLD_BY_CONTENT: Final = ("audio/", "video/", "font/")
+_OF_EITHER: Final = frozenset({"application/ogg", UNKNOWN})
+"""What sounds, films and fonts may look like besides: an MP3 without a tag has no beginning of its own."""
+
 
 def sniff(head: bytes) -> str:
     """Return the media type of the file that begins like this."""
@@ -86,6 +90,16 @@ def sniff(head: bytes) -> str:
 def sent_as(content_type: str) -> str:
     """Return the type under which a file leaves: what a browser could run goes as bytes, as a download only."""
     return UNKNOWN if content_type in _ACTIVE else content_type
+
+
+def is_of_claimed_type(kind: str, claimed_type: str) -> bool:
+    """Return whether a content of the kind may be called so; of most types the content tells nothing either way."""
+    claimed = claimed_type.partition(";")[0].strip().lower()
+    if claimed == "application/pdf":
+        return kind == claimed
+    if claimed.startswith(_TOLD_BY_CONTENT):
+        return kind in _OF_EITHER or kind.startswith(_TOLD_BY_CONTENT)
+    return True
 
 
 def ends_as_archive(tail: bytes) -> bool:

@@ -27,6 +27,7 @@ _SECRETS_IN_TEXT: Final = re.compile(
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWT
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password@ in a URL
     r"|(?<=[Bb]earer )\S+"
+    r"|(?<=/files/)(?:uploads/)?[\w-]+:[\w-]+:[\w-]+"  # signed links of ours
     r"|(?<=token=)[^&\s\"']+"
     r"|(?<=password=)[^&\s\"']+"
 )

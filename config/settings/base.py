@@ -154,7 +154,7 @@ TRUSTED_PROXY_COUNT = env.integer(
 )
 CORS_ALLOWED_ORIGINS = env.items("CORS_ALLOWED_ORIGINS", (), help="Origins whose browser code may call the API.")
 CORS_ALLOW_CREDENTIALS = True
-CORS_URLS_REGEX = r"^/(api/|\.well-known/)"
+CORS_URLS_REGEX = r"^/(api/|files/|\.well-known/)"
 CORS_ALLOW_HEADERS = [
     "accept",
     "authorization",
@@ -353,6 +353,13 @@ STORAGES: dict[str, Any] = {
 }
 FILES_QUOTA_MEBIBYTES = env.integer(
     "FILES_QUOTA_MEBIBYTES", 1024, help="How much one user may keep in files, all versions together.", minimum=1
+)
+FILES_PRESIGN_MEBIBYTES = env.integer(
+    "FILES_PRESIGN_MEBIBYTES",
+    1024,
+    help="How large a file may be that a client uploads straight to the storage; S3 takes no more than 5120.",
+    minimum=1,
+    maximum=5120,
 )
 
 # Static files ----------------------------------------------------------------------------------

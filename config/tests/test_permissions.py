@@ -120,6 +120,8 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/resources/{resource_id}/transfer": (401, 200, 404, 403, 200),
     # Files: the target's is attached to that resource; a file that is attached is not deleted
     "POST /api/v1/files": (401, 201, 201, 201, 201),
+    "POST /api/v1/files/presign": (401, 201, 201, 201, 201),
+    "POST /api/v1/files/{file_id}/complete": (401, 200, 404, 403, 403),
     "GET /api/v1/files/{file_id}": (404, 200, 404, 200, 200),
     "DELETE /api/v1/files/{file_id}": (401, 409, 404, 403, 409),
     "GET /api/v1/files/{file_id}/content": (404, 302, 404, 302, 302),

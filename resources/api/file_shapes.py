@@ -21,6 +21,7 @@ FILE_EXAMPLE: Final[dict[str, Any]] = {
     "width": 800,
     "height": 600,
     "state": "ready",
+    "problem": None,
     "version": 1,
     "owner": {"id": "019a9c1e-0000-7000-8000-000000000001", "name": "Olive Owner"},
     "created_at": "2026-11-21T09:30:00.000000Z",
@@ -57,6 +58,7 @@ class FileShape(serializers.Serializer[Any]):
     width = serializers.IntegerField(allow_null=True)
     height = serializers.IntegerField(allow_null=True)
     state = serializers.ChoiceField(choices=FileState.choices)
+    problem = serializers.CharField(allow_null=True)
     version = serializers.IntegerField()
     owner = OwnerShape()
     created_at = serializers.DateTimeField()
@@ -74,6 +76,7 @@ class FileVersionShape(serializers.Serializer[Any]):
     width = serializers.IntegerField(allow_null=True)
     height = serializers.IntegerField(allow_null=True)
     state = serializers.ChoiceField(choices=FileState.choices)
+    problem = serializers.CharField(allow_null=True)
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     url = serializers.CharField(allow_null=True)
@@ -113,6 +116,7 @@ def content_shape(version: FileVersion) -> dict[str, Any]:
         "width": version.width,
         "height": version.height,
         "state": version.state,
+        "problem": version.problem or None,
         "version": version.number,
     }
 

@@ -88,6 +88,11 @@ class FileVersion(BaseModel):
     height = models.PositiveIntegerField(null=True, blank=True)
     state = models.CharField(max_length=11, choices=FileState.choices)
     problem = models.CharField(max_length=255, blank=True, default="", db_default="")
+    """Why it was rejected: a code, and perhaps more after a colon."""
+
+    scanned_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """When the scanner last said something of the content."""
+
     key = models.CharField(max_length=100)
 
     objects = FileVersionQuerySet.as_manager()
@@ -100,6 +105,13 @@ class FileVersion(BaseModel):
             models.UniqueConstraint(fields=["key"], name="uq_file_versions_key"),
             models.CheckConstraint(condition=Q(state__in=FileState.values), name="ck_file_versions_state"),
             models.CheckConstraint(condition=Q(size__gte=1), name="ck_file_versions_size"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=Q(state__in=[FileState.PENDING, FileState.QUARANTINED]),
+                name="idx_file_versions_unfinished",
+            )
         ]
 
     def __str__(self) -> str:

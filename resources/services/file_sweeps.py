@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from core.permissions import SYSTEM
 from resources.models import File, FileVersion
-from resources.services.file_contents import FOLDER
+from resources.services.file_contents import FOLDER, UPLOADS
 from resources.services.files import remove_file
 
 UNATTACHED_FOR: Final = timedelta(days=1)
@@ -48,10 +48,17 @@ def _remove(file_id: UUID) -> bool:
 def sweep_unnamed() -> int:
     """Delete the stored contents that no row names and that are older than a day; return how many."""
     removed = 0
-    for folder in _listed(FOLDER)[0]:
-        names = [f"{FOLDER}/{folder}/{name}" for name in _listed(f"{FOLDER}/{folder}")[1]]
-        removed += sum(_remove_unnamed(names[start : start + _BATCH]) for start in range(0, len(names), _BATCH))
+    for names in stored_names():
+        removed += _remove_unnamed(names)
     return removed
+
+
+def stored_names() -> Iterator[list[str]]:
+    """Yield what storage has of files, some hundred names at a time."""
+    for top in (FOLDER, UPLOADS):
+        for folder in _listed(top)[0]:
+            names = [f"{top}/{folder}/{name}" for name in _listed(f"{top}/{folder}")[1]]
+            yield from (names[start : start + _BATCH] for start in range(0, len(names), _BATCH))
 
 
 def unnamed(names: list[str]) -> Iterator[str]:

@@ -15,9 +15,9 @@ from core.content_types import sent_as
 from core.errors import Conflict, NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import ADMIN, Caller
-from core.queue import enqueue
+from core.queue import enqueue_many
 from core.storage import signed_url
-from resources.models import STORED, File, FileState, FileVersion
+from resources.models import File, FileState, FileVersion
 from resources.services.file_contents import Examined, examine, store
 from resources.services.file_quota import lock_quota, refuse_beyond_quota
 
@@ -101,12 +101,11 @@ def locked_file(file_id: UUID, *, actor: Caller) -> File:
 
 def remove_file(file: File, *, actor: Caller) -> None:
     """Delete a locked file that no resource has; its contents go after commit."""
-    versions = list(file.versions.values_list("key", "state", "name", "number"))
-    names = [name for _, _, name, number in versions if number == file.version]
+    versions = list(file.versions.values_list("key", "name", "number"))
+    names = [name for _, name, number in versions if number == file.version]
     publish("file.deleted", subject=file, actor=actor, data={"before": {"name": names[0]}}, audience=[file.owner_id])
-    for key, state, _, _ in versions:
-        if state in STORED:
-            enqueue("core.tasks.remove_file", name=key)
+    # Of one that is pending, or was refused, something may be there too; to remove nothing is no fault.
+    enqueue_many("core.tasks.remove_file", [{"name": key} for key, _, _ in versions])
     file.delete()
 
 
@@ -131,9 +130,14 @@ def add_row(file: File, *, number: int, name: str, found: Examined, key: str) ->
         sha256=found.sha256,
         width=found.width,
         height=found.height,
-        state=FileState.READY,
+        state=state_at_first(),
         key=key,
     )
+
+
+def state_at_first() -> FileState:
+    """Return the state of a content that has just come in."""
+    return FileState.READY
 
 
 def told(version: FileVersion) -> dict[str, object]:

@@ -71,6 +71,7 @@ def test_a_file_is_kept_and_given_back(owner: User, client_of: ClientOf, local_f
         "width": 30,
         "height": 20,
         "state": "ready",
+        "problem": None,
         "version": 1,
         "owner": {"id": str(owner.pk), "name": owner.name},
     }
