@@ -27,8 +27,8 @@ install: .venv/.installed ## Make .venv and install the locked requirements
 run: install ## Start everything: PostgreSQL, Valkey, web, live, worker, beat
 	@exec $(BIN)/python manage.py up
 
-test: .venv/.installed-dev ## Run the tests on real PostgreSQL and Valkey
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: .venv/.installed-dev ## Run the tests on real PostgreSQL and Valkey, a process per core
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(PYTEST_ARGS)
 
 lint: .venv/.installed-dev ## Format check, lint, types, import contracts
 	$(BIN)/ruff format --check .

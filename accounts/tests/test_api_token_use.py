@@ -135,7 +135,9 @@ def test_scopes_only_take_away(held: set[str], scopes: set[str], left: set[str])
 
 
 @pytest.mark.parametrize(
-    "token", ["nk_", "nk_x", "nk_" + "A" * 49, random_token("nkr"), random_token("nkm"), random_token("nk") + "x"]
+    "token",
+    ["nk_", "nk_x", "nk_" + "A" * 49, random_token("nkr"), random_token("nkm"), random_token("nk") + "x"],
+    ids=["prefix", "short", "wrong sum", "refresh", "mfa", "long"],
 )
 def test_junk_is_refused_without_a_query(
     db: None, token: str, django_assert_num_queries: DjangoAssertNumQueries

@@ -105,7 +105,11 @@ def test_a_state_is_of_one_provider(provider: ProviderProcess, anonymous: Client
     assert come_back(anonymous, given).status_code == 200
 
 
-@pytest.mark.parametrize("state", ["", "x", "nks_" + "a" * 49, random_token("nks"), random_token("nkb")])
+@pytest.mark.parametrize(
+    "state",
+    ["", "x", "nks_" + "a" * 49, random_token("nks"), random_token("nkb")],
+    ids=["none", "junk", "wrong sum", "never given", "a browser's"],
+)
 def test_an_unknown_state_is_refused_without_asking_anyone(
     provider: ProviderProcess, anonymous: Client, state: str
 ) -> None:

@@ -77,8 +77,8 @@ def test_values_with_a_secrets_name_are_taken_out(name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        random_token("nkr"),
-        f"used {random_token('nk')} twice",
+        pytest.param(random_token("nkr"), id="refresh token"),
+        pytest.param(f"used {random_token('nk')} twice", id="access token"),
         "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
         "redis://user:hunter2@redis:6379/0",
         "Authorization: Bearer hunter2",
@@ -105,7 +105,11 @@ def test_whatever_is_logged_becomes_a_line(capfd: pytest.CaptureFixture[str], va
 
 
 def test_a_lone_surrogate_becomes_a_line(capfd: pytest.CaptureFixture[str]) -> None:
-    logger.warning("odd \ud800", extra={"value": "\udfff"})
+    # Past pytest's own handlers: its report of this test would hold the surrogate and could not be sent to anyone.
+    (handler,) = (one for one in logging.getLogger().handlers if isinstance(one, LineHandler))
+    record = logger.makeRecord("", logging.WARNING, "", 1, "odd \ud800", (), None, extra={"value": "\udfff"})
+
+    handler.handle(record)
 
     assert "ud800" in json.dumps(logged(capfd))
 

@@ -131,7 +131,7 @@ def test_nobody_else_does(
 
 
 @pytest.mark.parametrize(
-    "state", [{"is_active": False}, {"email_verified": False}, {"deleted_at": datetime.now(UTC)}], ids=str
+    "state", [{"is_active": False}, {"email_verified": False}, {"deleted_at": datetime.now(UTC)}], ids=["inactive", "unconfirmed", "deleted"]
 )
 def test_who_cannot_sign_in_gets_nothing(
     client_of: ClientOf, owner: User, row: Resource, state: dict[str, Any]
@@ -143,7 +143,7 @@ def test_who_cannot_sign_in_gets_nothing(
     assert nothing_happened(row)
 
 
-@pytest.mark.parametrize("to", [str(uuid4()), "me", ""])
+@pytest.mark.parametrize("to", [str(uuid4()), "me", ""], ids=["nobody", "me", "none"])
 def test_who_does_not_exist_gets_nothing(client_of: ClientOf, owner: User, row: Resource, to: str) -> None:
     answer = transfer(client_of(owner), row, to)
 
