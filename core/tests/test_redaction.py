@@ -223,7 +223,7 @@ TAMPERINGS = {
     redacted=strategies.sampled_from([1, 2, 3, 4]),
     origin=strategies.sampled_from(["true", "false"]),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_tampering_with_a_redacted_log_is_found(
     transactional_db: None, tampering: str, redacted: int, origin: str
 ) -> None:

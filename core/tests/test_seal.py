@@ -139,7 +139,7 @@ TAMPERINGS = {
 
 
 @given(tampering=strategies.sampled_from(sorted(TAMPERINGS)), count=strategies.integers(3, 12), data=strategies.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_tampering_is_found(
     transactional_db: None, tampering: str, count: int, data: strategies.DataObject
 ) -> None:
