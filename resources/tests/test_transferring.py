@@ -131,7 +131,9 @@ def test_nobody_else_does(
 
 
 @pytest.mark.parametrize(
-    "state", [{"is_active": False}, {"email_verified": False}, {"deleted_at": datetime.now(UTC)}], ids=["inactive", "unconfirmed", "deleted"]
+    "state",
+    [{"is_active": False}, {"email_verified": False}, {"deleted_at": datetime.now(UTC)}],
+    ids=["inactive", "unconfirmed", "deleted"],
 )
 def test_who_cannot_sign_in_gets_nothing(
     client_of: ClientOf, owner: User, row: Resource, state: dict[str, Any]
