@@ -19,4 +19,5 @@ pytest_plugins = [
     "config.tests.cast",
     "notifications.tests.smtp",
     "notifications.tests.twilio",
+    "notifications.tests.receiver",
 ]

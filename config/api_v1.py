@@ -28,6 +28,7 @@ from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
+from notifications.api import webhooks
 from resources.api import bulk, files, owning, transitions, uploads, versions
 from resources.api import views as resources
 from resources.api.comments import Comments, OneComment
@@ -90,6 +91,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs", Jobs.as_view(), name="jobs"),
     path("jobs/<uuid:job_id>", OneJob.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel", JobCancellation.as_view(), name="job-cancellation"),
+    # Webhooks
+    path("webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
+    path("webhooks/<uuid:webhook_id>", webhooks.OneWebhook.as_view(), name="webhook"),
+    path("webhooks/<uuid:webhook_id>/rotate-secret", webhooks.WebhookSecret.as_view(), name="webhook-secret"),
+    path("webhooks/<uuid:webhook_id>/test", webhooks.WebhookTest.as_view(), name="webhook-test"),
+    path("webhooks/<uuid:webhook_id>/deliveries", webhooks.WebhookDeliveries.as_view(), name="webhook-deliveries"),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/redeliver",
+        webhooks.Redelivery.as_view(),
+        name="webhook-redelivery",
+    ),
     # Documentation
     path("schema", SchemaDocument.as_view(), name="schema"),
     path("docs", DocumentationPage.as_view(), name="docs"),

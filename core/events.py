@@ -13,6 +13,7 @@ from core.permissions import Caller
 from core.queue import enqueue_many
 
 Handler = Callable[[Event], None]
+Awaited = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +23,31 @@ class Subscriber:
     name: str
     types: tuple[str, ...]
     handler: Handler
+    awaited: Awaited | None = None
 
     def hears(self, type_: str) -> bool:
-        """Return whether events of this type are for this subscriber."""
-        return any(
+        """Return whether events of this type are for this subscriber, and somebody waits for them at this moment."""
+        is_of_types = any(
             type_ == wanted or (wanted.endswith(".*") and type_.startswith(wanted[:-1])) for wanted in self.types
         )
+        return is_of_types and (self.awaited is None or self.awaited(type_))
 
 
 SUBSCRIBERS: Final[dict[str, Subscriber]] = {}
 
 
-def subscriber(name: str, *types: str) -> Callable[[Handler], Handler]:
+def subscriber(name: str, *types: str, awaited: Awaited | None = None) -> Callable[[Handler], Handler]:
     """Register a handler for some types; `user.*` means the whole family.
 
     It runs in a worker, in the transaction that marks the event as handled by `name`: once for each
-    event, however often it is delivered. `name` is stored; a renamed subscriber is a new one.
+    event, however often it is delivered. `name` is stored; a renamed subscriber is a new one. `awaited`,
+    asked in the transaction that publishes, spares the work where nobody waits for events of a type.
     """
 
     def register(handler: Handler) -> Handler:
         if name in SUBSCRIBERS:
             raise ValueError(f"There is a subscriber {name!r} already.")
-        SUBSCRIBERS[name] = Subscriber(name, types, handler)
+        SUBSCRIBERS[name] = Subscriber(name, types, handler, awaited)
         return handler
 
     return register

@@ -10,7 +10,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from django.conf import settings
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from core import context
-from core.breaker import breaker
+from core.breaker import Policy, breaker
 from core.metrics import OUTBOUND
 from core.public_addresses import is_public
 
@@ -99,20 +99,27 @@ def request(
     timeout: float = 10.0,
     max_bytes: int = 1_048_576,
     attempts: int = 1,
+    allowed_hosts: Collection[str] | None = None,
+    circuit: str = "",
+    circuit_policy: Policy | None = None,
+    cut: bool = False,
 ) -> Response:
     """Send one request and return the answer; raises `RequestFailed` or `core.breaker.CircuitOpen`.
 
     `timeout` is the wall clock of an attempt. With several `attempts` a failure is repeated when the method is
-    idempotent or an Idempotency-Key is given, and a 429 always.
+    idempotent or an Idempotency-Key is given, and a 429 always. `allowed_hosts` takes the place of
+    `OUTBOUND_ALLOWED_HOSTS`, `circuit` that of the host as the name of the breaker, `circuit_policy` that of its
+    usual one. With `cut` an answer of more than `max_bytes` is cut off there, and no failure.
     """
-    target = _Target.of(url)
+    target = _Target.of(url, allowed_hosts)
+    exchange = _Exchange(method, timeout, max_bytes, cut, circuit or f"http:{target.host}", circuit_policy or Policy())
     sent = _headers(target, headers, json=json)
     body = orjson.dumps(json) if json is not None else data
     is_repeatable = method in _IDEMPOTENT or "idempotency-key" in sent
     for attempt in range(1, attempts + 1):
         is_last = attempt == attempts
         try:
-            response = _send_once(target, method, sent, body, timeout=timeout, max_bytes=max_bytes)
+            response = _send_once(target, exchange, sent, body)
         except AddressRefused:
             raise
         except RequestFailed:
@@ -126,15 +133,41 @@ def request(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
+def refuse_address(url: str, *, allowed_hosts: Collection[str] | None = None) -> None:
+    """Raise `AddressRefused` for a URL that can be told to lead nowhere public without asking a name server.
+
+    It is for the moment at which somebody types a URL in; what counts is the check at connect time.
+    """
+    target = _Target.of(url, allowed_hosts)
+    if target.is_allowed_by_name:
+        return
+    name = target.host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost") or not _may_be_public(name):
+        raise AddressRefused("The address is not on the open internet.")
+
+
+def _may_be_public(host: str) -> bool:
+    """Return False for an address, in any notation that a resolver understands, that is not public."""
+    try:
+        return is_public(ip_address(host))
+    except ValueError:
+        pass
+    try:
+        return is_public(ip_address(socket.inet_aton(host)))
+    except OSError:
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class _Target:
     scheme: str
     host: str
     port: int
     path: str
+    allowed_hosts: Collection[str]
 
     @classmethod
-    def of(cls, url: str) -> "_Target":
+    def of(cls, url: str, allowed_hosts: Collection[str] | None) -> "_Target":
         """Return the parts of a URL that is spelt in the one way we accept; raises `AddressRefused`."""
         if not url.isascii() or any(character <= " " or character in "\\\x7f" for character in url):
             raise AddressRefused("The URL holds characters that do not belong in one.")
@@ -148,11 +181,13 @@ class _Target:
         if "@" in parts.netloc or not parts.hostname or port == 0:
             raise AddressRefused("The URL needs a host and no user name.")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return cls(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), path)
+        port = port or (443 if parts.scheme == "https" else 80)
+        allowed = settings.OUTBOUND_ALLOWED_HOSTS if allowed_hosts is None else allowed_hosts
+        return cls(parts.scheme, parts.hostname, port, path, allowed)
 
     @property
     def is_allowed_by_name(self) -> bool:
-        return bool({self.host, f"{self.host}:{self.port}"} & set(settings.OUTBOUND_ALLOWED_HOSTS))
+        return bool({self.host, f"{self.host}:{self.port}"} & set(self.allowed_hosts))
 
     def addresses(self, timeout: float) -> list[tuple[socket.AddressFamily, Any]]:
         """Return what the name resolves to; raises `AddressRefused` when any of it is not public."""
@@ -175,7 +210,7 @@ class _Target:
 @lru_cache(maxsize=1)
 def _resolver(process_id: int) -> ThreadPoolExecutor:
     """Return the threads that names are resolved in: `getaddrinfo` knows no timeout. A forked child needs its own."""
-    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolve")
+    return ThreadPoolExecutor(max_workers=32, thread_name_prefix="resolve")
 
 
 def _is_public_text(text: str) -> bool:
@@ -218,12 +253,22 @@ class _GuardedHTTPSConnection(_Guarded, HTTPSConnection):
 _GuardedConnection = _GuardedHTTPConnection | _GuardedHTTPSConnection
 
 
-def _send_once(
-    target: _Target, method: str, headers: dict[str, str], body: bytes | None, *, timeout: float, max_bytes: int
-) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """How to ask, and how much of an answer to take."""
+
+    method: str
+    timeout: float
+    max_bytes: int
+    cut: bool
+    circuit: str
+    policy: Policy
+
+
+def _send_once(target: _Target, exchange: _Exchange, headers: dict[str, str], body: bytes | None) -> Response:
     try:
-        with breaker(f"http:{target.host}", counts=(TimedOut, _ServerFailed, _NoAnswer)):
-            response = _exchange(target, method, headers, body, timeout=timeout, max_bytes=max_bytes)
+        with breaker(exchange.circuit, counts=(TimedOut, _ServerFailed, _NoAnswer), policy=exchange.policy):
+            response = _exchange(target, exchange, headers, body)
             _fail_for_the_breaker(response)
     except _ServerFailed as failure:
         response = failure.response
@@ -239,16 +284,16 @@ def _fail_for_the_breaker(response: Response) -> None:
         raise _ServerFailed(response)
 
 
-def _exchange(
-    target: _Target, method: str, headers: dict[str, str], body: bytes | None, *, timeout: float, max_bytes: int
-) -> Response:
-    connection = _connection(target, timeout)
+def _exchange(target: _Target, exchange: _Exchange, headers: dict[str, str], body: bytes | None) -> Response:
+    connection = _connection(target, exchange.timeout)
     # A server that sends one byte every few seconds never runs into a socket's timeout: the clock cuts the line.
-    clock = _Clock(connection, timeout)
+    clock = _Clock(connection, exchange.timeout)
     try:
-        connection.request(method, target.path, body=body, headers=headers, preload_content=False, decode_content=False)
+        connection.request(
+            exchange.method, target.path, body=body, headers=headers, preload_content=False, decode_content=False
+        )
         answer = connection.getresponse()
-        content = _read(answer, max_bytes)
+        content = _read(answer, exchange.max_bytes, cut=exchange.cut)
         # A line that was cut looks like the end of an answer that did not say how long it is.
         clock.must_not_have_struck()
         return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, content)
@@ -302,10 +347,12 @@ class _Clock:
             return
 
 
-def _read(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
+def _read(answer: urllib3.BaseHTTPResponse, max_bytes: int, *, cut: bool) -> bytes:
     content = bytearray()
     while chunk := answer.read(_CHUNK, decode_content=False):
         content += chunk
+        if len(content) > max_bytes and cut:
+            return bytes(content[:max_bytes])
         if len(content) > max_bytes:
             raise TooLarge(f"The answer has more than {max_bytes} bytes.")
     return bytes(content)

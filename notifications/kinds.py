@@ -213,6 +213,18 @@ KINDS: Final[dict[str, Kind]] = {
             optional=frozenset({"owner"}),
         ),
         Kind(
+            "webhook.failing",
+            "A webhook of yours fails",
+            WORK,
+            required=frozenset({"url", "event"}),
+        ),
+        Kind(
+            "webhook.disabled",
+            "A webhook of yours was switched off",
+            WORK,
+            required=frozenset({"url", "reason"}),
+        ),
+        Kind(
             "ops.alert",
             "Something needs an operator",
             OPERATIONS,

@@ -1,4 +1,4 @@
-"""Which events of notifications a caller may read: those that are meant for them."""
+"""Which events of notifications and webhooks a caller may read: those that are meant for them."""
 
 from collections.abc import Iterator, Sequence
 from uuid import UUID
@@ -9,6 +9,7 @@ from core.permissions import Caller
 
 
 @reader("notification")
+@reader("webhook")
 def own_notifications(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
     """Yield the events that name the caller in their audience."""
     return (event.id for event in events if caller.id in event.audience)

@@ -10,6 +10,9 @@ from django.db.models.functions import Now
 
 from core.crypto import EncryptedJSONField
 from core.models import BaseModel
+from notifications.webhook_models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+
+__all__ = ["Message", "MessageAttempt", "WebhookAttempt", "WebhookDelivery", "WebhookEndpoint"]
 
 EMAIL = "email"
 SMS = "sms"

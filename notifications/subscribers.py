@@ -5,6 +5,7 @@ from uuid import UUID
 from core.events import subscriber
 from core.models import Event
 from notifications import services
+from notifications.services import webhooks
 
 
 @subscriber("notifications.welcome", "user.email_verified")
@@ -17,3 +18,9 @@ def welcome(event: Event) -> None:
 def tell_of_job(event: Event) -> None:
     """Tell the owner how their job ended, if its kind is of those that tell."""
     services.send_job_finished(job_id=UUID(event.subject_id), dedup_key=f"job:{event.id}")
+
+
+@subscriber("notifications.webhooks", *webhooks.SENT_FAMILIES, awaited=webhooks.is_awaited)
+def tell_endpoints(event: Event) -> None:
+    """Write what the endpoints that ask for the event are to be sent."""
+    webhooks.fan_out(event)

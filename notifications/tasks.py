@@ -4,6 +4,7 @@ from uuid import UUID
 
 from core.queue import GiveUp, RetryLater, task
 from notifications import services
+from notifications.services import webhooks
 
 
 # Twelve of the runs are attempts to deliver (the message counts them); the rest may have found another at work.
@@ -20,5 +21,12 @@ def deliver(*, message_id: str, **_unknown: object) -> None:
 
 @task(queue="maintenance")
 def purge(**_unknown: object) -> None:
-    """Delete the messages that are past their time."""
+    """Delete the messages and webhook deliveries that are past their time."""
     services.purge_messages()
+    webhooks.purge_deliveries()
+
+
+@task(queue="webhooks")
+def send_webhooks(**_unknown: object) -> None:
+    """Send the webhooks that are due; safe to run twice, and in parallel."""
+    webhooks.send_due()

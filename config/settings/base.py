@@ -182,6 +182,13 @@ CORS_EXPOSE_HEADERS = [
 OUTBOUND_ALLOWED_HOSTS = env.items(
     "OUTBOUND_ALLOWED_HOSTS", (), help="host or host:port that our requests may reach though not on the open internet."
 )
+WEBHOOK_ALLOWED_HOSTS = env.items(
+    "WEBHOOK_ALLOWED_HOSTS", (), help="host or host:port that webhooks may reach though not on the open internet."
+)
+WEBHOOKS_PER_USER = env.integer("WEBHOOKS_PER_USER", 20, minimum=1, help="How many webhooks one may have.")
+WEBHOOK_RETENTION_DAYS = env.integer(
+    "WEBHOOK_RETENTION_DAYS", 30, minimum=1, help="How long the log of what was sent to webhooks is kept."
+)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

@@ -25,6 +25,8 @@ from config.tests.cast import ApiClient
 from core.api.routes import api_routes
 from core.jobs import create_job
 from core.permissions import SYSTEM, Caller
+from notifications.models import WebhookDelivery, WebhookEndpoint
+from notifications.services import webhooks
 from resources.access import Level
 from resources.models import Comment
 from resources.services.sharing import MadeShare, NewLink, NewShare, create_share
@@ -124,6 +126,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/resources/{resource_id}/shares/{share_id}": {"access": "viewer"},
     "POST /api/v1/shared/{token}": {"password": "open sesame"},
     "POST /api/v1/exports": {"format": "csv"},
+    "POST /api/v1/webhooks": {"url": "https://hooks.example.com/nook", "events": ["resource.*"]},
+    "PUT /api/v1/webhooks/{webhook_id}": {"url": "https://hooks.example.com/new", "events": ["*"]},
+    "PATCH /api/v1/webhooks/{webhook_id}": {"events": ["file.created"]},
     "POST /api/v1/resource-types": {"key": "new", "name": "New"},
     "PUT /api/v1/resource-types/{key}": {"name": "Changed"},
     "PATCH /api/v1/resource-types/{key}": {"name": "Changed"},
@@ -193,7 +198,10 @@ class Stage:
         file = create_file(self.target, PICTURE, "me.png")
         attach(file, body["data"]["id"])
         remark = {"resource_id": body["data"]["id"], "author": self.target, "body": "Target's remark"}
+        webhook = self._webhook()
         self.values = {
+            "webhook_id": str(webhook.pk),
+            "delivery_id": str(WebhookDelivery.objects.get(endpoint=webhook).pk),
             "user_id": str(self.target.pk),
             "session_id": str(self.session.pk),
             "token_id": str(create_api_token_of(self.target)[0].pk),
@@ -219,6 +227,15 @@ class Stage:
     def _share(self, resource_id: str, receiver: dict[str, Any]) -> MadeShare:
         new = NewShare(Level.VIEWER, **receiver)
         return create_share(actor=Caller.of(self.target), resource_id=UUID(resource_id), new=new)
+
+    def _webhook(self) -> WebhookEndpoint:
+        """Return an endpoint of the target's that was sent something once and asks for what does not happen here."""
+        actor = Caller.of(self.target)
+        made = webhooks.create_endpoint(actor=actor, url="https://hooks.example.com/nook", events=["threat.*"])
+        WebhookDelivery.objects.create(
+            endpoint=made.row, event_id=self.target.pk, event_type="resource.created", body="{}", state="delivered"
+        )
+        return made.row
 
     def path(self, operation: Operation) -> str:
         """Return the operation's path with what stands on the stage."""

@@ -146,6 +146,17 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     # A link opens to whoever has it; this one asks for its password
     "GET /api/v1/shared/{token}": (401, 401, 401, 401, 401),
     "POST /api/v1/shared/{token}": (200, 200, 200, 200, 200),
+    # Webhooks: the target's
+    "GET /api/v1/webhooks": (401, 200, 200, 200, 200),
+    "POST /api/v1/webhooks": (401, 201, 201, 201, 201),
+    "GET /api/v1/webhooks/{webhook_id}": (401, 200, 404, 404, 404),
+    "PUT /api/v1/webhooks/{webhook_id}": (401, 200, 404, 404, 404),
+    "PATCH /api/v1/webhooks/{webhook_id}": (401, 200, 404, 404, 404),
+    "DELETE /api/v1/webhooks/{webhook_id}": (401, 204, 404, 404, 404),
+    "POST /api/v1/webhooks/{webhook_id}/rotate-secret": (401, 200, 404, 404, 404),
+    "POST /api/v1/webhooks/{webhook_id}/test": (401, 202, 404, 404, 404),
+    "GET /api/v1/webhooks/{webhook_id}/deliveries": (401, 200, 404, 404, 404),
+    "POST /api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver": (401, 202, 404, 404, 404),
     # Types: everyone sees what there is, administrators make them
     "GET /api/v1/resource-types": (401, 200, 200, 200, 200),
     "POST /api/v1/resource-types": (401, 403, 403, 403, 201),
@@ -184,6 +195,8 @@ NOT_FOR_TOKENS = frozenset(
         "POST /api/v1/profile/phone/resend",
         "POST /api/v1/profile/export",
     }
+    # A webhook goes on telling when the token that made it has long ended.
+    | {name for name in MATRIX if "/api/v1/webhooks" in name}
 )
 # A token sees the jobs that it started, and no other: this one was started in a session.
 OF_THE_TOKEN_ITSELF = frozenset({"GET /api/v1/jobs/{job_id}", "POST /api/v1/jobs/{job_id}/cancel"})

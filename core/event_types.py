@@ -1,0 +1,70 @@
+"""The families of events that there are, and the patterns in which somebody asks for some of them."""
+
+import re
+from typing import Final
+
+FAMILIES: Final[dict[str, str]] = {
+    "access": "Reviews of who may do what.",
+    "api_token": "Personal access tokens.",
+    "audit": "The log itself.",
+    "comment": "Comments on resources.",
+    "connection": "Ways in by a provider.",
+    "dead_letter": "Background work that was given up.",
+    "file": "Files.",
+    "impersonation": "Administrators in somebody's place.",
+    "job": "Imports, exports and other work that takes a while.",
+    "mfa": "Two-factor sign-in.",
+    "notification": "Messages to people.",
+    "passkey": "Passkeys.",
+    "resource": "Resources.",
+    "resource_type": "Types of resources.",
+    "role": "Roles.",
+    "schedule": "Work that the clock starts.",
+    "session": "Sign-ins.",
+    "share": "Shares of resources.",
+    "threat": "What looked like an attack.",
+    "user": "Accounts.",
+    "webhook": "Webhook endpoints.",
+}
+"""Every family, the first half of a type (`resource.created`), with what it tells about."""
+
+_TYPES: Final = {
+    "api_token": "created revoked",
+    "comment": "created updated deleted",
+    "connection": "created removed",
+    "file": "attached created deleted detached version_added",
+    "impersonation": "started ended",
+    "job": "created started retried succeeded failed cancelled",
+    "notification": "failed resent",
+    "passkey": "copy_suspected renamed",
+    "resource": (
+        "created updated deleted restored destroyed transitioned transferred reverted file_attached file_changed "
+        "file_detached"
+    ),
+    "resource_type": "created updated deleted",
+    "role": "created updated deleted",
+    "session": "created refreshed reauthenticated revoked token_reused",
+    "share": "created changed removed opened",
+    "threat": "detected reviewed",
+    "user": (
+        "created invited registration_repeated email_verified updated deleted restored anonymised unlocked "
+        "sign_in_blocked password_changed password_reset_requested email_change_requested email_changed "
+        "phone_changed phone_verified avatar_changed data_export_requested data_export_fetched"
+    ),
+}
+TYPES: Final = frozenset(f"{family}.{verb}" for family, verbs in _TYPES.items() for verb in verbs.split())
+"""The types that can be asked for before one has occurred; any other that is in the log is a type as well."""
+
+EVERYTHING: Final = "*"
+_PATTERN: Final = re.compile(r"([a-z][a-z_]{0,48})\.(\*|[a-z][a-z_]{0,48})", re.ASCII)
+
+
+def family_of(pattern: str) -> str | None:
+    """Return the family of a type or of a pattern like `resource.*`; None for what has no such form."""
+    match = _PATTERN.fullmatch(pattern)
+    return match[1] if match else None
+
+
+def patterns_of(type_: str) -> list[str]:
+    """Return every pattern that events of this type answer to."""
+    return [EVERYTHING, f"{type_.partition('.')[0]}.*", type_]

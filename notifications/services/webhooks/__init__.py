@@ -1,0 +1,41 @@
+"""Outbound webhooks: events, signed, to addresses of people who may read them."""
+
+from notifications.services.webhooks.deliveries import (
+    purge_deliveries,
+    redeliver,
+    redeliver_many,
+    redeliverable,
+    send_test,
+)
+from notifications.services.webhooks.dispatch import send_due
+from notifications.services.webhooks.endpoints import (
+    SecretEndpoint,
+    change_endpoint,
+    create_endpoint,
+    delete_endpoint,
+    end_secret,
+    rotate_secret,
+    switch_endpoints,
+    without_secrets,
+)
+from notifications.services.webhooks.events import SENT_FAMILIES, fan_out, is_awaited
+
+__all__ = [
+    "SENT_FAMILIES",
+    "SecretEndpoint",
+    "change_endpoint",
+    "create_endpoint",
+    "delete_endpoint",
+    "end_secret",
+    "fan_out",
+    "is_awaited",
+    "purge_deliveries",
+    "redeliver",
+    "redeliver_many",
+    "redeliverable",
+    "rotate_secret",
+    "send_due",
+    "send_test",
+    "switch_endpoints",
+    "without_secrets",
+]

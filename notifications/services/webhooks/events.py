@@ -1,0 +1,79 @@
+"""From an event to its deliveries: a row for each endpoint that asks for it, whose owner may read it."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from core.event_types import FAMILIES
+from core.identifiers import uuid7
+from core.live.readers import readable
+from core.models import Event
+from core.permissions import Caller
+from core.queue import enqueue
+from core.times import rfc3339
+from notifications.webhook_models import WebhookDelivery, WebhookEndpoint
+
+VERSION: Final = 1
+"""Of the payload's form; a change that old receivers would not understand makes another."""
+
+TEST_TYPE: Final = "webhook.test"
+SENT_FAMILIES: Final = tuple(f"{family}.*" for family in FAMILIES if family != "webhook")
+
+
+def is_awaited(type_: str) -> bool:
+    """Return whether an endpoint asks for events of this type."""
+    return WebhookEndpoint.objects.listening_to(type_).exists()
+
+
+def fan_out(event: Event) -> int:
+    """Write the deliveries of an event, once however often it comes; return how many are new."""
+    endpoints = list(WebhookEndpoint.objects.listening_to(event.type).order_by("id"))
+    callers = callers_of(endpoint.owner_id for endpoint in endpoints)
+    allowed = {owner for owner, caller in callers.items() if readable(caller, [event])}
+    body = payload(event.type, event, timestamp=rfc3339(event.occurred_at))
+    wanted = [endpoint for endpoint in endpoints if endpoint.owner_id in allowed]
+    return write_deliveries(wanted, event_id=event.id, type_=event.type, body=body)
+
+
+def write_deliveries(endpoints: Iterable[WebhookEndpoint], *, event_id: UUID, type_: str, body: str) -> int:
+    """Write a row for each endpoint that has none of this event, and promise that they are sent; return how many."""
+    rows = [WebhookDelivery(endpoint=one, event_id=event_id, event_type=type_, body=body) for one in endpoints]
+    before = WebhookDelivery.objects.filter(event_id=event_id, endpoint__in=[row.endpoint_id for row in rows]).count()
+    WebhookDelivery.objects.bulk_create(rows, ignore_conflicts=True)
+    if rows:
+        enqueue("notifications.tasks.send_webhooks")
+    return len(rows) - before
+
+
+def test_body(endpoint: WebhookEndpoint) -> tuple[UUID, str]:
+    """Return the id and the body of an event that nothing but a test has caused."""
+    facts = {"webhook": str(endpoint.pk), "message": "This is a test. Nothing has happened."}
+    return uuid7(), _encoded(TEST_TYPE, rfc3339(timezone.now()), facts)
+
+
+def payload(type_: str, event: Event, *, timestamp: str) -> str:
+    """Return what a receiver gets: what happened to what and by whom, and which fields changed; never their values.
+
+    The values would leave the house for good: a receiver asks the API for them, which tells whoever may read them.
+    """
+    facts = {
+        "id": str(event.id),
+        "subject": {"type": event.subject_type, "id": event.subject_id},
+        "actor": str(event.actor) if event.actor else None,
+        "changed": sorted(event.payload.get("after") or ()),
+    }
+    return _encoded(type_, timestamp, facts)
+
+
+def callers_of(owner_ids: Iterable[UUID]) -> dict[UUID, Caller]:
+    """Return who of these people may sign in, as callers with what their roles permit at this moment."""
+    people: Any = get_user_model()._default_manager.filter(pk__in=set(owner_ids), is_active=True).select_related()
+    return {person.pk: Caller.of(person) for person in people}
+
+
+def _encoded(type_: str, timestamp: str, facts: dict[str, Any]) -> str:
+    return orjson.dumps({"type": type_, "timestamp": timestamp, "version": VERSION, "data": facts}).decode()
