@@ -9,13 +9,16 @@ from django.contrib import admin
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from core.model_admin import AuditedModelAdmin, badge
 from core.permissions import Caller
+from resources.admin.record_actions import RecordActions, do_each
+from resources.admin.record_page import RecordPage
 from resources.models import Resource, ResourceType
 from resources.query import CONFIGURATION
+from resources.schemas.workflows import states_of
 from resources.services.bin import move_to_bin, restore_resource
 from resources.services.records import patch_resource
 from resources.visibility import Visibility
@@ -51,6 +54,23 @@ class TypeFilter(admin.SimpleListFilter):
         return queryset.filter(type_id=self.value()) if self.value() else queryset
 
 
+class StatusFilter(admin.SimpleListFilter):
+    """Which state: those of the chosen type, or of all types; from the workflows and not from a DISTINCT."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        kinds = ResourceType.objects.order_by("key")
+        if request.GET.get(TypeFilter.parameter_name):
+            kinds = kinds.filter(key=request.GET[TypeFilter.parameter_name])
+        states = [state for workflow in kinds.values_list("workflow", flat=True) for state in states_of(workflow)]
+        return [(state, state) for state in dict.fromkeys(states)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
 class VisibilityFilter(admin.SimpleListFilter):
     """Who may read it."""
 
@@ -74,16 +94,18 @@ class ResourceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at
 
 
 @admin.register(Resource)
-class ResourceAdmin(AuditedModelAdmin):
+class ResourceAdmin(RecordPage, RecordActions, AuditedModelAdmin):
     """Resources, the bin included. `data` is their owner's to write; their history is the event log's."""
 
     form = ResourceForm
     list_display = ("name", "type_key", "owner", "visibility_label", "status", "version", "updated_at")
-    list_filter = (PlaceFilter, TypeFilter, VisibilityFilter)
+    list_filter = (PlaceFilter, TypeFilter, StatusFilter, VisibilityFilter)
     search_fields = ("name",)
     search_help_text = "Words of the text, an owner's whole address, or an id"
     ordering = ("-created_at", "-id")
-    actions = ("delete_them", "restore")
+    actions = ("make_transitions", "transfer", "delete_them", "restore", "destroy")
+    change_form_outer_before_template = "admin/resources/record_head.html"
+    change_form_outer_after_template = "admin/resources/record_foot.html"
     formfield_overrides = {ArrayField: {"widget": UnfoldAdminTextInputWidget}}
     fields = (
         ("name", "visibility"),
@@ -107,6 +129,16 @@ class ResourceAdmin(AuditedModelAdmin):
         "deleted_at",
         "deleted_by",
     )
+
+    def get_urls(self) -> list[Any]:
+        return [*self.own_urls(), *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *arguments: Any, obj: Any = None, **keywords: Any
+    ) -> HttpResponse:
+        context["record"] = None if obj is None else self.panels_of(request, obj)
+        response: HttpResponse = super().render_change_form(request, context, *arguments, obj=obj, **keywords)
+        return response
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Resource]:
         resources: QuerySet[Resource] = Resource.all_objects.select_related("owner")
@@ -161,6 +193,4 @@ class ResourceAdmin(AuditedModelAdmin):
     def _each(
         self, request: HttpRequest, queryset: QuerySet[Resource], verb: Callable[..., object], *, done: str
     ) -> None:
-        actor = Caller.of(request.user)  # type: ignore[arg-type]  # the admin's users are ours
-        rows = queryset.order_by("pk")
-        self.for_each(request, rows, lambda resource: verb(actor=actor, resource_id=resource.pk), done=done)
+        do_each(self, request, queryset, lambda actor, row: verb(actor=actor, resource_id=row.pk), done=done)
