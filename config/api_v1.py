@@ -33,6 +33,7 @@ from resources.api import bulk, files, owning, transitions, uploads, versions
 from resources.api import views as resources
 from resources.api.comments import Comments, OneComment
 from resources.api.exports import Exports
+from resources.api.imports import Imports
 from resources.api.reasons import ResourceAccess
 from resources.api.shared import Shared
 from resources.api.shares import OneShare, Shares
@@ -84,6 +85,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("resources/<uuid:resource_id>/files", files.ResourceFiles.as_view(), name="resource-files"),
     path("resources/<uuid:resource_id>/files/<uuid:file_id>", files.OneResourceFile.as_view(), name="resource-file"),
     # Imports and exports
+    path("imports", Imports.as_view(), name="imports"),
     path("exports", Exports.as_view(), name="exports"),
     # Events
     path("events/stream", EventStream.as_view(), name="event-stream"),

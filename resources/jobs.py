@@ -2,10 +2,16 @@
 
 from core.jobs import Done, Work, job_kind
 from core.models.jobs import FAILED, SUCCEEDED
-from resources.services import exporting
+from resources.services import exporting, importing
 
 
 @job_kind(exporting.KIND, title="Export of resources", in_transaction=False, tells_of=(SUCCEEDED, FAILED))
 def export_resources(work: Work) -> Done | None:
     """Write a part of the export, or join the parts."""
     return exporting.write_next_part(work)
+
+
+@job_kind(importing.KIND, title="Import of resources", tells_of=(SUCCEEDED, FAILED))
+def import_resources(work: Work) -> Done | None:
+    """Write some thousand rows."""
+    return importing.take_next_rows(work)

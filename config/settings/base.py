@@ -368,6 +368,12 @@ FILES_PRESIGN_MEBIBYTES = env.integer(
     minimum=1,
     maximum=5120,
 )
+IMPORT_MAX_MEBIBYTES = env.integer(
+    "IMPORT_MAX_MEBIBYTES",
+    100,
+    help="How large a file to import may be; the proxy in front has a limit too.",
+    minimum=1,
+)
 
 # Static files ----------------------------------------------------------------------------------
 

@@ -141,7 +141,13 @@ _UPLOADED_PICTURE = (
     b'--the-boundary\r\nContent-Disposition: form-data; name="file"; filename="me.png"\r\n'
     b"Content-Type: image/png\r\n\r\n" + PICTURE + b"\r\n--the-boundary--\r\n"
 )
+_UPLOADED_ROWS = (
+    b'--the-boundary\r\nContent-Disposition: form-data; name="type"\r\n\r\nitem\r\n'
+    b'--the-boundary\r\nContent-Disposition: form-data; name="file"; filename="rows.csv"\r\n\r\n'
+    b"name\r\nNew\r\n\r\n--the-boundary--\r\n"
+)
 UPLOADS: dict[str, bytes] = {
+    "POST /api/v1/imports": _UPLOADED_ROWS,
     "POST /api/v1/profile/avatar": _UPLOADED_PICTURE,
     "POST /api/v1/files": _UPLOADED_PICTURE,
     "POST /api/v1/files/{file_id}/versions": _UPLOADED_PICTURE,

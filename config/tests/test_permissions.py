@@ -94,6 +94,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/profile/phone/resend": (401, 409, 409, 409, 409),
     "POST /api/v1/profile/export": (401, 202, 202, 202, 202),
     # Imports and exports: of what one sees oneself
+    "POST /api/v1/imports": (401, 202, 202, 202, 202),
     "POST /api/v1/exports": (401, 202, 202, 202, 202),
     # Jobs
     "GET /api/v1/jobs": (401, 200, 200, 200, 200),

@@ -1,6 +1,8 @@
 """Bodies that Django would not read: those in chunks, which it takes for empty, and uploads beyond its one limit."""
 
-from typing import IO
+import hashlib
+from collections.abc import Callable
+from typing import IO, Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -19,6 +21,28 @@ def read_body(request: HttpRequest, limit: int | None) -> None:
         request._body = _read(request, limit)
 
 
+def spool_body(request: HttpRequest, limit: int, to: IO[bytes]) -> int:
+    """Copy a body of at most `limit` bytes to a file instead of into memory; return its length.
+
+    What stands for it in the request from then on is its digest, by which an `Idempotency-Key` knows it again.
+    """
+    meta = request.META
+    source: IO[bytes] | HttpRequest = request
+    if _is_in_chunks(request):
+        if not meta.get("wsgi.input_terminated"):
+            raise _endless()
+        source = meta["wsgi.input"]
+    digest = hashlib.sha256()
+
+    def keep(chunk: bytes) -> None:
+        digest.update(chunk)
+        to.write(chunk)
+
+    length = _copy(source, limit, keep)
+    request._body = digest.digest()  # where Django keeps a body that was read
+    return length
+
+
 def _is_in_chunks(request: HttpRequest) -> bool:
     meta = request.META
     return "HTTP_TRANSFER_ENCODING" in meta and not meta.get("CONTENT_LENGTH") and "wsgi.input" in meta
@@ -27,7 +51,7 @@ def _is_in_chunks(request: HttpRequest) -> bool:
 def _read_chunks(request: HttpRequest, limit: int) -> None:
     meta = request.META
     if not meta.get("wsgi.input_terminated"):
-        raise ParseFailed("Send the body with a Content-Length.")
+        raise _endless()
     body = _read(meta["wsgi.input"], limit)
     request._body = body  # where Django keeps a body that was read
     meta["CONTENT_LENGTH"] = str(len(body))
@@ -35,8 +59,19 @@ def _read_chunks(request: HttpRequest, limit: int) -> None:
 
 def _read(stream: IO[bytes] | HttpRequest, limit: int) -> bytes:
     body = bytearray()
-    while chunk := stream.read(min(limit + 1 - len(body), 65_536)):
-        body += chunk
-        if len(body) > limit:
-            raise PayloadTooLarge
+    _copy(stream, limit, body.extend)
     return bytes(body)
+
+
+def _copy(stream: IO[bytes] | HttpRequest, limit: int, write: Callable[[bytes], Any]) -> int:
+    length = 0
+    while chunk := stream.read(min(limit + 1 - length, 65_536)):
+        length += len(chunk)
+        if length > limit:
+            raise PayloadTooLarge
+        write(chunk)
+    return length
+
+
+def _endless() -> ParseFailed:
+    return ParseFailed("Send the body with a Content-Length.")

@@ -134,10 +134,14 @@ class ApiView(APIView):
             require_scope(self.token_scopes.get(method), self.caller)
         self.refuse_unenrolled(self.caller)
         self._refuse_on_behalf(method)
-        read_body(request._request, self.body_limit)
+        self.receive_body(request._request)
         declared = operation_of(getattr(self, method.lower(), None))
         if declared is not None:
             _refuse_undeclared_input(declared, request)
+
+    def receive_body(self, request: HttpRequest) -> None:
+        """Read a body that Django would not read by itself, or raise `PayloadTooLarge`."""
+        read_body(request, self.body_limit)
 
     def refuse_unenrolled(self, caller: Caller) -> None:
         """Raise `MfaEnrollmentRequired` for a session without the second factor that its role demands."""

@@ -1,7 +1,7 @@
 """The files of jobs: parts that steps leave for each other, and results. Each job has a folder of its own."""
 
 from contextlib import suppress
-from typing import IO
+from typing import IO, Self
 from uuid import UUID, uuid4
 
 from django.core.files.base import File
@@ -46,3 +46,24 @@ def remove(job_id: UUID, *, keep: str = "") -> int:
 
 def _folder(job_id: UUID) -> str:
     return f"jobs/{job_id}"
+
+
+class OpenFiles:
+    """Stored files that the steps of a slice share: each is opened once, because to open one of a bucket fetches it."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, IO[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def get(self, name: str) -> IO[bytes]:
+        """Return the stored file, opened now or before; where it stands is whatever the last reader left."""
+        if name not in self._files:
+            self._files[name] = default_storage.open(name)
+        return self._files[name]

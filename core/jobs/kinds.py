@@ -39,9 +39,11 @@ class Work:
     token_id: UUID | None = None
     """The personal access token that started the job, if one did."""
 
+    opened: files.OpenFiles = field(default_factory=files.OpenFiles)
+
     @classmethod
-    def on(cls, job: Job) -> "Work":
-        """Return the work that is to be done next on `job`."""
+    def on(cls, job: Job, opened: files.OpenFiles) -> "Work":
+        """Return the work that is to be done next on `job`; `opened` is what the slice holds open."""
         return cls(
             job.id,
             job.owner_id,
@@ -51,6 +53,7 @@ class Work:
             job.done,
             job.failed,
             job.token_id,
+            opened,
         )
 
     def save(self, content: IO[bytes], *, name: str) -> str:
@@ -63,6 +66,10 @@ class Work:
     def open(self, name: str) -> IO[bytes]:
         """Open a file that an earlier step has saved."""
         return default_storage.open(name)
+
+    def share(self, name: str) -> IO[bytes]:
+        """Return a file that stays open for the steps to come, as long as they are of this slice; not to be closed."""
+        return self.opened.get(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,9 @@ def run(*, job_id: UUID, turn: int) -> None:
     kind = _kind_of(job)
     ends_at = time.monotonic() + SLICE_SECONDS
     try:
-        while job.state == RUNNING and job.turn == turn:
-            _take_step(job, kind, ends_at)
+        with files.OpenFiles() as opened:
+            while job.state == RUNNING and job.turn == turn:
+                _take_step(job, kind, ends_at, opened)
     except _Overtaken:
         remove_left_overs(job_id=job_id)
     except JobFailed as verdict:
@@ -79,8 +80,8 @@ def _kind_of(job: Job) -> JobKind:
         raise RetryLater(after=timedelta(minutes=1), reason=str(unknown)) from None
 
 
-def _take_step(job: Job, kind: JobKind, ends_at: float) -> None:
-    work = Work.on(job)
+def _take_step(job: Job, kind: JobKind, ends_at: float, opened: files.OpenFiles) -> None:
+    work = Work.on(job, opened)
     with transaction.atomic() if kind.in_transaction else nullcontext():
         outcome = kind.step(work)
         _keep(job, work, outcome, goes_on=time.monotonic() < ends_at)

@@ -32,3 +32,11 @@ def result_of(job: dict[str, Any]) -> bytes:
     with default_storage.open(Job.objects.get(pk=job["id"]).result) as file:
         content: bytes = file.read()
     return content
+
+
+def form(content: bytes | str, name: str, **fields: str) -> bytes:
+    """Return a form with the file and some fields, as a browser sends it."""
+    raw = content.encode() if isinstance(content, str) else content
+    parts = [f'--b\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()]
+    head = f'--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    return "".join(parts).encode() + head.encode() + raw + b"\r\n--b--\r\n"

@@ -1,0 +1,161 @@
+"""Many resources written at once: rows, versions and events by COPY, each batch a handful of statements.
+
+What is written is what `create_resource` and `replace_resource` write one by one. Ids that are taken are found out
+beforehand; where somebody takes one in between, the constraint refuses the batch, and the step is done again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from django.db import connection
+
+from core.copying import array, copy_rows
+from core.errors import Detail
+from core.events import Telling, publish_many
+from core.identifiers import uuid7
+from core.permissions import Caller
+from resources.changes import difference
+from resources.models import Resource
+from resources.services.importing.rows import Row
+from resources.services.records import Kind
+from resources.services.writing import state_of
+
+TAKEN: Final = Detail("external_id", "unique", "There is a resource of yours with this external id already.")
+TWICE: Final = Detail("external_id", "repeated", "Another row of the file has this external id.")
+
+_RESOURCE: Final = (
+    *("id", "type", "owner_id", "name", "description", "status", "visibility", "data", "tags", "external_id"),
+    "schema_version",
+)
+_VERSION: Final = ("id", "resource_id", "number", "action", "actor_id", "snapshot", "changed")
+_EVERYTHING: Final = array(
+    ["data", "description", "external_id", "name", "owner", "schema_version", "status", "tags", "type", "visibility"]
+)
+"""What the first version of a resource has changed: the names of its state."""
+
+_UPDATE: Final = """
+UPDATE resources SET name = new.name, description = new.description, visibility = new.visibility,
+    data = new.data::jsonb, tags = new.tags::text[], version = version + 1, schema_version = %(schema_version)s
+FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(descriptions)s::text[], %(visibilities)s::text[],
+            %(data)s::text[], %(tags)s::text[]) AS new (id, name, description, visibility, data, tags)
+WHERE resources.id = new.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes the rows of one owner and one type, on behalf of one caller."""
+
+    actor: Caller
+    owner_id: UUID
+    kind: Kind
+
+    def existing(self, rows: Iterable[Row]) -> dict[str, Resource]:
+        """Return the owner's live resources that have the external ids of the rows, locked, by these ids."""
+        wanted = {row.external_id for row in rows if row.external_id is not None}
+        if not wanted:
+            return {}
+        own = Resource.objects.filter(owner_id=self.owner_id, external_id__in=wanted)
+        found = own.filter(type_id=self.kind.key).order_by("id")
+        return {str(resource.external_id): resource for resource in found.select_for_update(no_key=True)}
+
+    def create(self, rows: Sequence[Row]) -> None:
+        """Write new resources, each with its first version and its event."""
+        if not rows:
+            return
+        ids = [uuid7() for _ in rows]
+        states = [self._state(row) for row in rows]
+        author = self.actor.id
+        versions = (
+            (uuid7(), id_, 1, "created", author, state, _EVERYTHING) for id_, state in zip(ids, states, strict=True)
+        )
+        tellings = [Telling(id_, f'{{"before":{{}},"after":{state}}}') for id_, state in zip(ids, states, strict=True)]
+        copy_rows("resources", _RESOURCE, map(self._columns, ids, rows))
+        copy_rows("resource_versions", _VERSION, versions)
+        publish_many("resource.created", subject_type="resource", actor=self.actor, tellings=tellings)
+
+    def _visibility(self, row: Row) -> str:
+        return row.visibility or self.kind.default_visibility
+
+    def _columns(self, id_: UUID, row: Row) -> tuple[Any, ...]:
+        kind = self.kind
+        return (
+            *(id_, kind.key, self.owner_id, row.name, row.description, kind.initial, self._visibility(row)),
+            *(row.raw_data.decode(), array(row.tags), row.external_id, kind.schema_version),
+        )
+
+    def _state(self, row: Row) -> str:
+        """Return the whole state of a new resource as JSON: what its version keeps and its event tells."""
+        state = {
+            "type": self.kind.key,
+            "owner": str(self.owner_id),
+            "name": row.name,
+            "description": row.description,
+            "status": self.kind.initial,
+            "visibility": self._visibility(row),
+            "data": orjson.Fragment(row.raw_data),
+            "tags": row.tags,
+            "external_id": row.external_id,
+            "schema_version": self.kind.schema_version,
+        }
+        return _json(state)
+
+    def replace(self, pairs: Sequence[tuple[Resource, Row]]) -> None:
+        """Put the rows in the place of what the locked resources hold; one that says the same is not written."""
+        changes = [change for change in (self._change(*pair) for pair in pairs) if change is not None]
+        if not changes:
+            return
+        _update([resource for resource, _, _ in changes], self.kind.schema_version)
+        versions = (
+            (
+                uuid7(),
+                one.id,
+                one.version,
+                "updated",
+                self.actor.id,
+                _json(state_of(one)),
+                array(sorted({**old, **new})),
+            )
+            for one, old, new in changes
+        )
+        copy_rows("resource_versions", _VERSION, versions)
+        tellings = [Telling(one.id, _json({"before": old, "after": new})) for one, old, new in changes]
+        publish_many("resource.updated", subject_type="resource", actor=self.actor, tellings=tellings)
+
+    def _change(self, resource: Resource, row: Row) -> tuple[Resource, dict[str, Any], dict[str, Any]] | None:
+        values = {
+            "name": row.name,
+            "description": row.description,
+            "visibility": row.visibility or resource.visibility,
+            "data": row.data,
+            "tags": row.tags,
+        }
+        if all(getattr(resource, name) == value for name, value in values.items()):
+            return None
+        before = state_of(resource)
+        for name, value in values.items():
+            setattr(resource, name, value)
+        resource.schema_version = self.kind.schema_version
+        resource.version += 1
+        return resource, *difference(before, state_of(resource))
+
+
+def _update(resources: Sequence[Resource], schema_version: int) -> None:
+    values: dict[str, Any] = {
+        "ids": [one.id for one in resources],
+        "names": [one.name for one in resources],
+        "descriptions": [one.description for one in resources],
+        "visibilities": [one.visibility for one in resources],
+        "data": [_json(one.data) for one in resources],
+        "tags": [array(one.tags) for one in resources],
+        "schema_version": schema_version,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE, values)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()

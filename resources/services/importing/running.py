@@ -1,0 +1,210 @@
+"""An import as a job: some thousand rows in each step, whose place in the file is kept in the transaction of the rows.
+
+The file is looked through once before anything is written, so what cannot be read to its end changes nothing. From then
+on a row that is at fault is told of and left out, and the others are written. A worker that is killed loses the step at
+hand with its rows; the next one goes on from the place that was kept.
+"""
+
+import codecs
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import IO, Any, Final
+
+from django.db import IntegrityError, transaction
+
+from core import jobs
+from core.errors import Detail, ValidationFailed
+from core.jobs import Done, JobFailed, Work
+from core.models import Job
+from core.permissions import Caller
+from resources.models import ResourceType
+from resources.schemas import compiled
+from resources.schemas.workflows import initial_state
+from resources.services.askers import asker_of, parameters_of
+from resources.services.importing import faults
+from resources.services.importing.bulk_writing import TAKEN, TWICE, Writer
+from resources.services.importing.rows import Reader, Row
+from resources.services.importing.sources import SOURCES, Place, Record, Source, Unreadable
+from resources.services.records import Kind
+
+KIND: Final = "resources.import"
+CREATE: Final = "create"
+UPSERT: Final = "upsert"
+MODES: Final = (CREATE, UPSERT)
+FORMATS: Final = tuple(SOURCES)
+
+ROWS_A_STEP: Final = 2000
+_BYTES_A_STEP: Final = 8 * 1024 * 1024
+_ATTEMPTS: Final = 3
+_CHUNK: Final = 256 * 1024
+_NEEDED: Final = Detail("external_id", "required", "An upsert knows a resource by its external id.")
+
+
+def request_import(
+    *, actor: Caller, file: IO[bytes], filename: str, format: str, type_key: str, mode: str, dry_run: bool
+) -> Job:
+    """Keep the file and promise the actor to write its rows; return the job.
+
+    Raises `ValidationFailed` for a type that there is not, and for a file that is no text or has no sound beginning.
+    """
+    kind = ResourceType.objects.filter(key=type_key).first()
+    if kind is None:
+        raise ValidationFailed.of("type", "does_not_exist", "There is no such resource type.")
+    try:
+        _look_at(file, format, kind)
+    except Unreadable as fault:
+        raise ValidationFailed.of("file", fault.code, str(fault)) from None
+    file.seek(0)
+    job_id, stored = jobs.store_beforehand(file, name=f"import.{format}")
+    parameters = {"type": type_key, "format": format, "mode": mode, "dry_run": dry_run}
+    parameters |= {"file": stored, "filename": filename, **parameters_of(actor)}
+    return jobs.create_job(KIND, actor=actor, parameters=parameters, job_id=job_id)
+
+
+def _look_at(file: IO[bytes], format: str, kind: ResourceType) -> None:
+    source = SOURCES[format](file)
+    source.begin()
+    _refuse_other_encodings(file)
+    _reader(kind, source)
+
+
+def _refuse_other_encodings(file: IO[bytes]) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    file.seek(0)
+    try:
+        while chunk := file.read(_CHUNK):
+            if b"\0" in chunk:
+                raise Unreadable("null_character", "The file holds a NUL character.")
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise Unreadable("encoding", "The file is not UTF-8; save it as UTF-8.") from None
+
+
+def take_next_rows(work: Work) -> Done | None:
+    """Look the file through, then write its rows, some in each call: the step of the job."""
+    asker = asker_of(work, scope="write:resource")
+    kind = ResourceType.objects.filter(key=work.parameters["type"]).first()
+    if kind is None:
+        raise JobFailed("The type is not there any more.", code="does_not_exist")
+    try:
+        if "offset" not in work.checkpoint:
+            _look_through(work)
+            return None
+        source = _source(work)
+        reader = _reader(kind, source)
+        records = list(_next_records(work, source))
+    except Unreadable as fault:
+        raise JobFailed(str(fault), code=fault.code) from None
+    if not records:
+        return faults.table(work, filename=f"{kind.key}-import-faults.csv")
+    _take(work, [reader.read(record) for record in records], _writer(asker, kind))
+    work.checkpoint |= {"offset": records[-1].end, "number": records[-1].number}
+    return None
+
+
+def _look_through(work: Work) -> None:
+    """Count the rows, and refuse a file that cannot be read to its end."""
+    source = _source(work)
+    place = source.begin()
+    work.total = sum(1 for _ in source.records(place))
+    work.checkpoint |= {
+        "offset": place.offset,
+        "number": place.number,
+        "columns": source.columns,
+        "delimiter": source.delimiter,
+    }
+
+
+def _next_records(work: Work, source: Source) -> Iterator[Record]:
+    place = Place(work.checkpoint["offset"], work.checkpoint["number"])
+    for record in islice(source.records(place), ROWS_A_STEP):
+        yield record
+        if record.end - place.offset > _BYTES_A_STEP:
+            return
+
+
+def _take(work: Work, rows: list[Row], writer: Writer) -> None:
+    """Write the rows that are sound, or see whether they could be; note and count the others."""
+    is_upsert, is_dry = work.parameters["mode"] == UPSERT, work.parameters["dry_run"]
+    if is_upsert:
+        _mark((row for row in rows if row.external_id is None and not row.faults), _NEEDED)
+    sound = [row for row in rows if not row.faults]
+    if is_upsert:
+        for part in _parts_without_repeats(sound):
+            _written(writer, part, replaces=True, is_dry=is_dry)
+    else:
+        _mark(_repeats(sound), TWICE)
+        _written(writer, [row for row in sound if not row.faults], replaces=False, is_dry=is_dry)
+    bad = [row for row in rows if row.faults]
+    faults.note(work, bad)
+    work.done += len(rows)
+    work.failed += len(bad)
+
+
+def _written(writer: Writer, rows: list[Row], *, replaces: bool, is_dry: bool) -> None:
+    for _ in range(_ATTEMPTS - 1):
+        # Somebody may take an id between the look and the write: the second look finds it.
+        with suppress(IntegrityError), transaction.atomic():
+            return _write(writer, rows, replaces=replaces, is_dry=is_dry)
+    return _write(writer, rows, replaces=replaces, is_dry=is_dry)
+
+
+def _write(writer: Writer, rows: list[Row], *, replaces: bool, is_dry: bool) -> None:
+    existing = writer.existing(rows)
+    found = [row for row in rows if row.external_id in existing]
+    if not replaces:
+        _mark(found, TAKEN)
+    if is_dry:
+        return
+    writer.create([row for row in rows if row.external_id not in existing])
+    if replaces:
+        writer.replace([(existing[str(row.external_id)], row) for row in found])
+
+
+def _mark(rows: Any, fault: Detail) -> None:
+    for row in rows:
+        row.faults.append(fault)
+
+
+def _repeats(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with an external id that an earlier one has."""
+    seen: set[str] = set()
+    repeats = []
+    for row in rows:
+        if row.external_id is None:
+            continue
+        if row.external_id in seen:
+            repeats.append(row)
+        seen.add(row.external_id)
+    return repeats
+
+
+def _parts_without_repeats(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Yield the rows in parts in which each id stands once: of two rows with one id the later has the last word."""
+    part: list[Row] = []
+    seen: set[str | None] = set()
+    for row in rows:
+        if row.external_id in seen:
+            yield part
+            part, seen = [], set()
+        part.append(row)
+        seen.add(row.external_id)
+    if part:
+        yield part
+
+
+def _reader(kind: ResourceType, source: Source) -> Reader:
+    return Reader(kind.key, kind.schema, compiled(kind.pk, kind.schema_version), source.columns)
+
+
+def _writer(asker: Caller, kind: ResourceType) -> Writer:
+    facts = Kind(kind.pk, kind.key, kind.schema_version, kind.default_visibility, initial_state(kind.workflow))
+    return Writer(asker, asker.own_id, facts)
+
+
+def _source(work: Work) -> Source:
+    state = work.checkpoint
+    file = work.share(work.parameters["file"])
+    return SOURCES[work.parameters["format"]](file, state.get("columns", ()), state.get("delimiter", ","))

@@ -1,0 +1,414 @@
+"""POST /imports: the rows of a file as resources."""
+
+import csv
+import io
+from typing import Any
+
+import orjson
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from accounts.tests.factories import create_api_token_of
+from core import jobs
+from core.jobs import running as job_running
+from core.models import Event, Job
+from core.tests.spine import Drain
+from resources.models import Resource, ResourceVersion
+from resources.services.importing import running
+from resources.tests.factories import create_resource, create_type
+from resources.tests.transfers import TYPE, ClientOf, followed, form, job_of, result_of
+
+PATH = "/api/v1/imports"
+SCHEMA = {
+    "type": "object",
+    "required": ["number"],
+    "additionalProperties": False,
+    "properties": {
+        "number": {"type": "string"},
+        "total": {"type": "number"},
+        "paid": {"type": "boolean"},
+        "customer": {"type": "object", "properties": {"city": {"type": "string"}}},
+        "lines": {"type": "array"},
+    },
+}
+
+pytestmark = pytest.mark.usefixtures("local_files")
+
+
+@pytest.fixture
+def client(owner: User, client_of: ClientOf) -> Client:
+    create_type("letter", schema=SCHEMA)
+    return client_of(owner)
+
+
+def ask(client: Client, content: bytes | str, name: str = "rows.csv", **fields: str) -> Any:
+    fields = {"type": "letter", **fields}
+    return client.generic("POST", PATH, form(content, name, **fields), TYPE)
+
+
+@pytest.fixture
+def imported(client: Client, drain: Drain) -> Any:
+    def imported(content: bytes | str, name: str = "rows.csv", **fields: str) -> dict[str, Any]:
+        job = job_of(ask(client, content, name, **fields))
+        drain()
+        return followed(client, job)
+
+    return imported
+
+
+def counts(job: dict[str, Any]) -> tuple[str, int, int, int]:
+    return job["state"], job["total"], job["done"], job["failed"]
+
+
+def faults(job: dict[str, Any]) -> list[tuple[str, str, str]]:
+    rows = csv.DictReader(io.StringIO(result_of(job).decode(), newline=""))
+    return [(row["row"], row["path"], row["code"]) for row in rows]
+
+
+def lines(*rows: dict[str, Any]) -> bytes:
+    return b"\n".join(orjson.dumps(row) for row in rows)
+
+
+GOOD = {
+    "name": "March",
+    "description": "Two\nlines, and a \\ and a tab\t.",
+    "visibility": "internal",
+    "tags": ["a", 'b,"c', "d\\"],
+    "external_id": "x/1",
+    "data": {"number": "1", "total": 12.5, "paid": True, "customer": {"city": "Köln"}, "lines": [{"a": "\\n"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.ndjson", lines(GOOD) + b"\n\n"),
+        ("rows.jsonl", lines(GOOD)),
+        ("rows.json", b" [\n" + lines(GOOD) + b"\n]\n"),
+        ("rows.json", b"\xef\xbb\xbf[" + lines(GOOD) + b"]"),
+    ],
+)
+def test_a_row_becomes_what_a_post_of_it_becomes(client: Client, imported: Any, name: str, content: bytes) -> None:
+    posted = client.post("/api/v1/resources", {**GOOD, "type": "letter"}, "application/json").json()["data"]
+    first = Resource.objects.get()
+    Resource.objects.update(external_id="other")
+
+    assert counts(imported(content, name)) == ("succeeded", 1, 1, 0)
+
+    made = Resource.objects.exclude(pk=first.pk).get()
+    shown = client.get(f"/api/v1/resources/{made.pk}").json()["data"]
+    apart = {"id", "created_at", "updated_at"}
+    assert {**shown, **dict.fromkeys(apart)} == {**posted, **dict.fromkeys(apart)}
+    kept = ResourceVersion.objects.filter(number=1).values("action", "actor", "changed", "snapshot")
+    assert kept.get(resource=made) == kept.get(resource=first)
+    told = Event.objects.filter(type="resource.created").values("actor", "on_behalf_of", "payload", "audience")
+    assert told.get(subject_id=str(made.pk)) == told.get(subject_id=str(first.pk))
+    assert set(Event.objects.filter(type="resource.created").values_list("subject_type", flat=True)) == {"resource"}
+
+
+def test_columns_are_fields_and_paths_and_names_of_properties(imported: Any) -> None:
+    table = (
+        "\ufeffname,data.number,total,data.paid,customer.city,tags,data,id,status\r\n"
+        '"A ""letter""\r\nno",007,-12.5,true,Köln,"a,""b,c""","{""lines"": [1]}",1,sent\r\n'
+        "B,'=1+1,,,,,,,\r\n"
+    )
+    job = imported(table.replace('letter""\r\nno', 'letter"" no'))
+
+    assert counts(job) == ("succeeded", 2, 2, 0)
+    assert job["result_url"] is None
+    first, second = Resource.objects.order_by("pk")
+    assert (first.name, first.tags, first.status) == ('A "letter" no', ["a", "b,c"], "active")
+    assert first.data == {
+        "number": "007",
+        "total": -12.5,
+        "paid": True,
+        "customer": {"city": "Köln"},
+        "lines": [1],
+    }
+    assert (second.name, second.data) == ("B", {"number": "=1+1"})
+
+
+def test_a_line_break_within_quotes_belongs_to_the_cell(imported: Any) -> None:
+    assert counts(imported('name;description;number\n"A";"one\ntwo";1\nB;;2\n')) == ("succeeded", 2, 2, 0)
+    assert list(Resource.objects.order_by("pk").values_list("name", "description")) == [("A", "one\ntwo"), ("B", "")]
+
+
+def test_a_row_at_fault_is_told_of_and_left_out(imported: Any) -> None:
+    table = (
+        "name,visibility,total,number,description\n"
+        "Good,,1,1,\n"
+        ",,1,1,\n"
+        "Bad,secret,twelve,1,\n"
+        "Bad,,1,,\n"
+        "Bad,,1,1,,,,\n"
+        "Bad\u202e,,1,1,\n"
+        "Good too,,1,1,\n"
+    )
+    job = imported(table)
+
+    assert counts(job) == ("succeeded", 7, 7, 5)
+    assert faults(job) == [
+        ("2", "name", "required"),
+        ("3", "visibility", "invalid_choice"),
+        ("3", "data.total", "type"),
+        ("4", "data.number", "required"),
+        ("5", "", "malformed"),
+        ("6", "name", "hidden_characters"),
+    ]
+    assert list(Resource.objects.order_by("pk").values_list("name", flat=True)) == ["Good", "Good too"]
+    assert ResourceVersion.objects.count() == Event.objects.filter(type="resource.created").count() == 2
+
+
+def test_rows_of_json_are_read_as_strictly_as_a_body(imported: Any) -> None:
+    bad = [
+        b"{",
+        b"[1]",
+        b'{"name": "A", "name": "B", "data": {"number": "1"}}',
+        b'{"name": "A", "data": {"number": "\\u0000"}}',
+        b'{"name": "A", "data": {"number": "1"}, "colour": "red"}',
+        b'{"name": 1, "data": []}',
+        b'{"name": "A", "type": "item", "data": {"number": "1"}}',
+        b'{"name": "A", "tags": "a", "data": {"number": "1"}}',
+    ]
+    job = imported(b"\n".join(bad), "rows.ndjson")
+
+    assert counts(job) == ("succeeded", 8, 8, 8)
+    assert [(path, code) for _, path, code in faults(job)] == [
+        ("", "malformed"),
+        ("", "not_an_object"),
+        ("", "malformed"),
+        ("", "malformed"),
+        ("colour", "unknown_field"),
+        ("name", "invalid"),
+        ("data", "not_an_object"),
+        ("type", "wrong_type"),
+        ("tags", "invalid"),
+    ]
+    assert not Resource.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "code"),
+    [
+        ("name\nKöln".encode("latin-1"), "rows.csv", "encoding"),
+        ("name\nA".encode("utf-16"), "rows.csv", "encoding"),
+        (b"name\nA\x00", "rows.csv", "null_character"),
+        (b"\n\n", "rows.csv", "no_header"),
+        (b"name,name\nA,B", "rows.csv", "header"),
+        (b"name,colour\nA,red", "rows.csv", "unknown_column"),
+        (b'{"name": "A"}', "rows.json", "not_an_array"),
+        (b"", "rows.csv", "empty"),
+    ],
+)
+def test_a_file_that_is_none_makes_no_job(client: Client, content: bytes, name: str, code: str) -> None:
+    answer = ask(client, content, name)
+
+    assert answer.status_code == 400
+    assert [(one["field"], one["code"]) for one in answer.json()["error"]["details"]] == [("file", code)]
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "details"),
+    [
+        ({"type": "nothing"}, [("type", "does_not_exist")]),
+        ({"mode": "replace"}, [("mode", "invalid_choice")]),
+        ({"dry_run": "yes"}, [("dry_run", "invalid_choice")]),
+        ({"format": "xml"}, [("format", "invalid_choice")]),
+        ({"colour": "red"}, [("colour", "unknown_field")]),
+    ],
+)
+def test_a_wrong_form_makes_no_job(client: Client, fields: dict[str, str], details: list[tuple[str, str]]) -> None:
+    answer = ask(client, "name\nA", **fields)
+
+    assert answer.status_code == 400
+    assert [(one["field"], one["code"]) for one in answer.json()["error"]["details"]] == details
+    assert not Job.objects.exists()
+
+
+def test_a_file_that_is_too_large_is_refused(client: Client, settings: Any) -> None:
+    settings.IMPORT_MAX_MEBIBYTES = 1
+    assert ask(client, b"name\n" + b"A\n" * 600_000).status_code == 413
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "code"),
+    [
+        (b'name,number\nA,1\n"B,2\n', "rows.csv", "malformed"),
+        (b'[{"name": "A", "data": {"number": "1"}}, {"name": ]', "rows.json", "malformed"),
+        (b'[{"name": "A", "data": {"number": "1"}}] more', "rows.json", "malformed"),
+        (b'[{"name": "A", "data": {"number": "1"}},]', "rows.json", "malformed"),
+        (b'{"name": "' + b"A" * 1_100_000 + b'"}', "rows.ndjson", "too_long"),
+    ],
+)
+def test_what_cannot_be_read_to_its_end_writes_nothing(imported: Any, content: bytes, name: str, code: str) -> None:
+    job = imported(content, name)
+
+    assert (job["state"], job["error"]["code"]) == ("failed", code)
+    assert not Resource.objects.exists()
+
+
+@pytest.mark.parametrize("mode", ["create", "upsert"])
+def test_a_dry_run_tells_the_same_and_changes_nothing(client: Client, owner: User, imported: Any, mode: str) -> None:
+    create_resource(owner, type_id="letter", external_id="1", data={"number": "0"})
+    rows = "name,external_id,number\nA,1,1\nB,2,2\nC,2,3\n,3,3\nD,,\n"
+    before = list(Resource.objects.values())
+
+    dry = imported(rows, mode=mode, dry_run="true")
+    assert list(Resource.objects.values()) == before
+    assert not Event.objects.filter(type__startswith="resource.").exists()
+    told = faults(dry)
+    wet = imported(rows, mode=mode)
+
+    assert counts(dry) == counts(wet)
+    assert told == faults(wet)
+
+
+def test_an_upsert_makes_or_replaces_and_writes_nothing_twice(owner: User, stranger: User, imported: Any) -> None:
+    old = create_resource(
+        owner, type_id="letter", external_id="1", name="Old", description="Gone", data={"number": "1"}
+    )
+    same = create_resource(owner, type_id="letter", external_id="2", name="Same", data={"number": "2"})
+    create_resource(stranger, type_id="letter", external_id="1", name="Foreign", data={"number": "1"})
+    rows = "name,external_id,number\nNew,1,9\nSame,2,2\nThird,3,3\nThird again,3,4\nNone,,5\n"
+
+    job = imported(rows, mode="upsert")
+
+    assert counts(job) == ("succeeded", 5, 5, 1)
+    assert faults(job) == [("5", "external_id", "required")]
+    own = Resource.objects.filter(owner=owner).order_by("external_id")
+    assert list(own.values_list("external_id", "name", "description", "version")) == [
+        ("1", "New", "", 2),
+        ("2", "Same", "", 1),
+        ("3", "Third again", "", 2),
+    ]
+    assert Resource.objects.get(pk=old.pk).data == {"number": "9"}
+    assert not ResourceVersion.objects.filter(resource=same).exists()
+    update = Event.objects.get(type="resource.updated", subject_id=str(old.pk))
+    assert update.payload["before"] == {"name": "Old", "description": "Gone", "data.number": "1"}
+    assert update.payload["after"] == {"name": "New", "description": "", "data.number": "9"}
+    assert Resource.objects.get(owner=stranger).name == "Foreign"
+
+
+def test_an_id_that_is_taken_is_the_fault_of_its_row(owner: User, imported: Any) -> None:
+    create_resource(owner, type_id="letter", external_id="1", data={"number": "1"})
+
+    job = imported("name,external_id,number\nA,1,1\nB,2,1\nC,2,1\nD,,1\n")
+
+    assert counts(job) == ("succeeded", 4, 4, 2)
+    assert faults(job) == [("1", "external_id", "unique"), ("3", "external_id", "repeated")]
+
+
+def test_an_export_can_be_imported(client: Client, owner: User, drain: Drain, imported: Any) -> None:
+    data = {"number": "=1", "total": 1.5, "customer": {"city": ""}, "lines": [None, {"a": "'=x"}]}
+    made = create_resource(
+        owner, type_id="letter", name="'=A", tags=["x,y", "z"], external_id="+1", data=data, description="-1\n'"
+    )
+    job = job_of(client.post("/api/v1/exports", {"type": "letter"}, "application/json"))
+    drain()
+    table = result_of(job)
+    made.delete()
+
+    assert counts(imported(table, mode="upsert")) == ("succeeded", 1, 1, 0)
+
+    again = Resource.objects.get()
+    assert (again.name, again.tags, again.external_id, again.data) == ("'=A", ["x,y", "z"], "+1", data)
+    assert again.description == "-1\n'"
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.ndjson", "rows.json"])
+def test_rows_are_written_once_however_often_a_step_was_lost(
+    client: Client, drain: Drain, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(running, "ROWS_A_STEP", 3)
+    rows = [{"name": f"Row {number}", "data": {"number": f"a\n{number}"}} for number in range(10)]
+    content = {
+        "rows.csv": "name,number\n" + "".join(f'Row {number},"a\n{number}"\n' for number in range(10)),
+        "rows.ndjson": lines(*rows).decode(),
+        "rows.json": orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode(),
+    }[name]
+    job = job_of(ask(client, content, name))
+    keep = job_running._keep
+    lost: list[int] = []
+
+    def lose_every_other(*args: Any, **options: Any) -> None:
+        lost.append(len(lost))
+        if len(lost) % 2:
+            raise job_running._Overtaken
+        keep(*args, **options)
+
+    monkeypatch.setattr(job_running, "_keep", lose_every_other)
+    for _ in range(20):
+        row = Job.objects.get(pk=job["id"])
+        job_running.run(job_id=row.pk, turn=row.turn)
+    drain()
+
+    assert counts(followed(client, job)) == ("succeeded", 10, 10, 0)
+    assert list(Resource.objects.order_by("pk").values_list("name", flat=True)) == [row["name"] for row in rows]
+    assert list(Resource.objects.order_by("pk").values_list("data__number", flat=True)) == [
+        f"a\n{number}" for number in range(10)
+    ]
+    assert ResourceVersion.objects.count() == Event.objects.filter(type="resource.created").count() == 10
+
+
+def test_a_cancel_leaves_what_was_committed_and_counts_it(
+    client: Client, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "ROWS_A_STEP", 2)
+    monkeypatch.setattr(job_running, "SLICE_SECONDS", 0.0)
+    job = job_of(ask(client, "name,number\n" + "A,1\n" * 10))
+    for _ in range(3):
+        row = Job.objects.get(pk=job["id"])
+        job_running.run(job_id=row.pk, turn=row.turn)
+
+    assert client.post(f"/api/v1/jobs/{job['id']}/cancel", {}, "application/json").status_code == 200
+    drain()
+
+    assert counts(followed(client, job)) == ("cancelled", 10, 4, 0)
+    assert Resource.objects.count() == 4
+    assert jobs.files_of(Job.objects.get().pk) == []
+
+
+def test_the_upload_goes_with_the_end_of_the_job(client: Client, drain: Drain) -> None:
+    job_of(ask(client, "name,number\nA,1\n"))
+    row = Job.objects.get()
+    assert len(jobs.files_of(row.pk)) == 1
+
+    drain()
+
+    assert jobs.files_of(row.pk) == []
+
+
+def test_whoever_is_disabled_meanwhile_writes_nothing_more(client: Client, owner: User, drain: Drain) -> None:
+    job_of(ask(client, "name,number\nA,1\n"))
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    drain()
+
+    job = Job.objects.get()
+    assert (job.state, job.error_code) == ("failed", "permission_denied")
+    assert not Resource.objects.exists()
+
+
+def test_a_token_that_may_only_read_imports_nothing(client: Client, owner: User) -> None:
+    _, reading = create_api_token_of(owner, "read:resource")
+    _, writing = create_api_token_of(owner, "write:resource")
+
+    assert ask(Client(headers={"Authorization": f"Bearer {reading}"}), "name\nA").status_code == 403
+    assert ask(Client(headers={"Authorization": f"Bearer {writing}"}), "name\nA").status_code == 202
+    assert Job.objects.count() == 1
+
+
+def test_the_same_key_imports_once(client: Client, drain: Drain) -> None:
+    def send(content: str) -> Any:
+        body = form(content, "rows.csv", type="letter")
+        return client.generic("POST", PATH, body, TYPE, headers={"Idempotency-Key": "one"})
+
+    first, second = send("name,number\nA,1\n"), send("name,number\nA,1\n")
+
+    assert first.json()["data"]["id"] == second.json()["data"]["id"]
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert send("name,number\nB,1\n").status_code == 422
+    drain()
+    assert Resource.objects.count() == 1
