@@ -35,8 +35,10 @@ from resources.api.comments import Comments, OneComment
 from resources.api.exports import Exports
 from resources.api.imports import Imports
 from resources.api.reasons import ResourceAccess
+from resources.api.saved_views import OneSavedView, SavedViews
 from resources.api.shared import Shared
 from resources.api.shares import OneShare, Shares
+from resources.api.tags import Tags
 from resources.api.types import OneResourceType, ResourceTypes, ResourceTypeVersions
 from resources.api.watching import Watching
 
@@ -72,6 +74,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("resources/<uuid:resource_id>/comments", Comments.as_view(), name="comments"),
     path("resources/<uuid:resource_id>/comments/<uuid:comment_id>", OneComment.as_view(), name="comment"),
     path("resources/<uuid:resource_id>/watch", Watching.as_view(), name="resource-watch"),
+    path("tags", Tags.as_view(), name="tags"),
+    path("saved-views", SavedViews.as_view(), name="saved-views"),
+    path("saved-views/<uuid:view_id>", OneSavedView.as_view(), name="saved-view"),
     path("resource-types", ResourceTypes.as_view(), name="resource-types"),
     path("resource-types/<slug:key>", OneResourceType.as_view(), name="resource-type"),
     path("resource-types/<slug:key>/versions", ResourceTypeVersions.as_view(), name="resource-type-versions"),

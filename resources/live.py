@@ -51,6 +51,12 @@ def own_watch_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
     return (event.id for event in events if caller.id in event.audience)
 
 
+@reader("saved_view", scope="read:resource")
+def own_view_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
+    """Yield what became of the caller's saved views."""
+    return (event.id for event in events if caller.id in event.audience)
+
+
 @reader("share", scope="read:resource")
 def own_share_events(caller: Caller, events: Sequence[Event]) -> Iterator[UUID]:
     """Yield what became of shares to the caller, by them, or of what is theirs."""

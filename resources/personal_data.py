@@ -20,6 +20,7 @@ from resources.models import (
     Resource,
     ResourceFile,
     ResourceVersion,
+    SavedView,
     Share,
     Watch,
 )
@@ -54,7 +55,7 @@ _FILE = (
 )
 _SHARE = ("id", "resource_id", "user_id", "role__name", "access", "expires_at", "given_by_id", "created_at")
 _COMMENT = ("id", "resource_id", "body", "created_at", "edited_at", "deleted_at")
-_TABLES = ("resources", "resource_versions", "shares", "files", "comments", "watches")
+_TABLES = ("resources", "resource_versions", "shares", "files", "comments", "watches", "saved_views")
 
 
 @exports_personal_data("resources", tables=_TABLES)
@@ -87,6 +88,9 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     yield PersonalFile(
         "resources/watches.json", rows_of(watches, "id", "resource_id", "created_at"), about="What you follow."
     )
+    views = SavedView.objects.filter(owner_id=user_id)
+    columns = ("id", "name", "filters", "shared", "created_at", "updated_at")
+    yield PersonalFile("resources/saved_views.json", rows_of(views, *columns), about="Your saved views.")
     yield from _files(user_id)
 
 
@@ -109,6 +113,7 @@ def erase(erasure: Erasure) -> None:
     """Destroy what was the person's alone, with its history and files; take back shares, and what they said."""
     erasure.delete(Share.objects.filter(user_id=erasure.user_id))
     erasure.delete(Watch.objects.filter(user_id=erasure.user_id))
+    erasure.delete(SavedView.objects.filter(owner_id=erasure.user_id))
     comments = Comment.objects.filter(author_id=erasure.user_id)
     erasure.blank(comments, author=None, body="", deleted_at=Coalesce("deleted_at", Now()))
     erasure.delete(_theirs_alone(erasure.user_id))

@@ -22,7 +22,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts.avatars import avatar_url_in_sql
 from resources.access import Asker, Level, level_expression
-from resources.models import ResourceFile, Share, share_level
+from resources.models import Comment, ResourceFile, Share, share_level
 from resources.query import words
 
 Field = Callable[[Asker], Combinable]
@@ -144,12 +144,33 @@ def _shares(asker: Asker) -> Combinable:
     return Case(When(managed, then=as_json), default=None, output_field=JSONField())
 
 
+COMMENTS_INCLUDED: Final = 20
+"""How many comments a resource carries with `include=comments`, the newest; its list of comments has them all."""
+
+
+def _comments(asker: Asker) -> Combinable:
+    """Return the newest comments, the newest first; null where the type takes none."""
+    comment = JsonObject(
+        id=F("id"),
+        author=_person("author"),
+        body=F("body"),
+        created_at=Rfc3339(F("created_at")),
+        edited_at=Rfc3339(F("edited_at")),
+        deleted_at=Rfc3339(F("deleted_at")),
+    )
+    newest = Comment.objects.filter(resource_id=OuterRef("id")).order_by("-created_at", "-id")
+    listed = ArraySubquery(newest.values_list(comment)[:COMMENTS_INCLUDED])
+    as_json = Func(listed, function="to_json", output_field=JSONField())
+    return Case(When(type__comments=True, then=as_json), default=None, output_field=JSONField())
+
+
 INCLUDES: Final[dict[str, Field]] = {
     "owner": lambda asker: JsonObject(
         id=F("owner_id"), name=F("owner__name"), avatar=avatar_url_in_sql("owner__avatar")
     ),
     "files": _files,
     "shares": _shares,
+    "comments": _comments,
 }
 """What `include` puts in the place of a field (or beside the fields)."""
 

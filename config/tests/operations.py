@@ -28,7 +28,7 @@ from core.permissions import SYSTEM, Caller
 from notifications.models import WebhookDelivery, WebhookEndpoint
 from notifications.services import webhooks
 from resources.access import Level
-from resources.models import Comment
+from resources.models import Comment, SavedView
 from resources.services.sharing import MadeShare, NewLink, NewShare, create_share
 from resources.services.types import NewType, create_type
 from resources.tests.factories import attach, create_file
@@ -129,6 +129,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/webhooks": {"url": "https://hooks.example.com/nook", "events": ["resource.*"]},
     "PUT /api/v1/webhooks/{webhook_id}": {"url": "https://hooks.example.com/new", "events": ["*"]},
     "PATCH /api/v1/webhooks/{webhook_id}": {"events": ["file.created"]},
+    "POST /api/v1/saved-views": {"name": "New", "filters": {"tag": ["a"]}},
+    "PUT /api/v1/saved-views/{view_id}": {"name": "Changed", "filters": {}},
+    "PATCH /api/v1/saved-views/{view_id}": {"name": "Changed"},
     "POST /api/v1/resource-types": {"key": "new", "name": "New"},
     "PUT /api/v1/resource-types/{key}": {"name": "Changed"},
     "PATCH /api/v1/resource-types/{key}": {"name": "Changed"},
@@ -220,6 +223,7 @@ class Stage:
             "comment_id": str(Comment.objects.create(**remark).pk),
             "share_id": str(self._share(body["data"]["id"], {"role": self.team.name}).row.pk),
             "token": self._share(body["data"]["id"], {"link": NewLink(password="open sesame")}).secret,
+            "view_id": str(SavedView.objects.create(owner=self.target, name="Target's", filters={}).pk),
             "number": "1",
             "a": "1",
             "b": "2",

@@ -40,6 +40,8 @@ NOT_ABOUT_A_PERSON: dict[str, str] = {
     "resource_types": "what resources may hold; made by staff",
     "resource_type_versions": "earlier forms of what resources may hold; made by staff",
     "schedule_runs": "what the clock ran",
+    "resource_tags": "a copy of `resources.tags` that a trigger keeps",
+    "type_indexes": "which indexes types have; made by staff",
     "event_deliveries": "which subscriber has handled which event",
     "event_seals": "hashes of salted rows",
     "sign_in_throttles": "counts under a keyed digest of the address",

@@ -136,6 +136,14 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/v1/resources/{resource_id}/comments/{comment_id}": (404, 200, 404, 200, 200),
     "PATCH /api/v1/resources/{resource_id}/comments/{comment_id}": (401, 200, 404, 403, 403),
     "DELETE /api/v1/resources/{resource_id}/comments/{comment_id}": (401, 204, 404, 403, 204),
+    # Tags of what one may read; saved views: the target's is private
+    "GET /api/v1/tags": (200, 200, 200, 200, 200),
+    "GET /api/v1/saved-views": (401, 200, 200, 200, 200),
+    "POST /api/v1/saved-views": (401, 201, 201, 201, 201),
+    "GET /api/v1/saved-views/{view_id}": (401, 200, 404, 404, 404),
+    "PUT /api/v1/saved-views/{view_id}": (401, 200, 404, 404, 404),
+    "PATCH /api/v1/saved-views/{view_id}": (401, 200, 404, 404, 404),
+    "DELETE /api/v1/saved-views/{view_id}": (401, 204, 404, 404, 404),
     # Following is for whoever may read
     "PUT /api/v1/resources/{resource_id}/watch": (401, 204, 404, 204, 204),
     "DELETE /api/v1/resources/{resource_id}/watch": (401, 204, 404, 204, 204),
@@ -340,6 +348,7 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
             "POST /api/v1/auth/oauth/<slug:provider>/callback",
             "GET /api/v1/resources",
             "GET /api/v1/resources/<uuid:resource_id>",
+            "GET /api/v1/tags",
             "GET /api/v1/resources/<uuid:resource_id>/comments",
             "GET /api/v1/resources/<uuid:resource_id>/comments/<uuid:comment_id>",
             "GET /api/v1/resources/<uuid:resource_id>/versions",

@@ -16,6 +16,7 @@ from accounts.models import Role, User
 from accounts.tests.factories import create_connection, create_session, create_user
 from config.tests.cast import ApiClient
 from config.tests.operations import Operation, Stage, operations, undone
+from resources.models import Resource, SavedView
 
 pytestmark = pytest.mark.django_db
 
@@ -31,10 +32,13 @@ LISTS = [
     "/api/v1/resources?q=target",
     "/api/v1/resources?include=owner,files",
     "/api/v1/resources?include=shares",
+    "/api/v1/resources?include=comments",
     "/api/v1/resources/{resource_id}/shares",
     "/api/v1/resources/trash",
     "/api/v1/resources/{resource_id}/versions",
     "/api/v1/resources/{resource_id}/comments",
+    "/api/v1/saved-views",
+    "/api/v1/tags",
 ]
 MANY = 100
 
@@ -94,6 +98,8 @@ def _multiply(stage: Stage, client: ApiClient, admin: User) -> None:
         client.post(f"{target}/shares", {"user": str(create_user().pk), "access": "viewer"})
         Role.objects.create(name=f"role {number}", permissions=[])
         client.post("/api/v1/resources", {"name": f"Target {number}"})
+        SavedView.objects.create(owner=admin, name=f"View {number}", filters={})
+        Resource.objects.create(owner=admin, name="Tagged", tags=[f"tag-{number}"])
         binned = client.post("/api/v1/resources", {"name": f"Binned {number}"}).json()["data"]["id"]
         client.delete(f"/api/v1/resources/{binned}")
         client.patch(target, {"name": f"Target {number}"})

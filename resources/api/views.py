@@ -25,6 +25,7 @@ from resources.api.serializers import (
     VersionDetailShape,
     VersionShape,
 )
+from resources.api.viewed import ViewedListQuery, list_query
 from resources.models import ITEM
 from resources.parameters import ListQuery, ShownQuery
 from resources.services import (
@@ -80,14 +81,14 @@ class ResourceList(ApiView):
             "them), `contains` (a part of a text, or an element of a list), `isnull` (`true` or `false`). Values "
             "are read as the schema says: `?type=invoice&data.number=2026-03&data.total__gte=100`."
         ),
-        query=ListQuery,
+        query=ViewedListQuery,
         response=ResourceShape,
         many=True,
         paginated=True,
         response_example=[EXAMPLE],
     )
     def get(self, request: Request) -> HttpResponse:
-        return reading.many(request, self.caller, parse_query(ListQuery, request))
+        return reading.many(request, self.caller, list_query(request, self.caller))
 
     @operation(
         "Create a resource",

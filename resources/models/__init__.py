@@ -2,7 +2,9 @@ from resources.models.comments import MAX_BODY, Comment
 from resources.models.files import STORED, File, FileState, FileVersion, ResourceFile
 from resources.models.indexes import IndexState, TypeIndex
 from resources.models.records import Form, Resource, ResourceQuerySet, form_for, share_level
+from resources.models.saved_views import SavedView, SavedViewQuerySet
 from resources.models.shares import Share, ShareQuerySet
+from resources.models.tags import ResourceTag
 from resources.models.types import ITEM, ResourceType, ResourceTypeVersion
 from resources.models.versions import ResourceVersion
 from resources.models.watches import Watch
@@ -20,9 +22,12 @@ __all__ = [
     "Resource",
     "ResourceFile",
     "ResourceQuerySet",
+    "ResourceTag",
     "ResourceType",
     "ResourceTypeVersion",
     "ResourceVersion",
+    "SavedView",
+    "SavedViewQuerySet",
     "Share",
     "ShareQuerySet",
     "TypeIndex",

@@ -1,5 +1,6 @@
 """Comments: GET and POST /resources/{id}/comments, GET, PATCH and DELETE of one."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from core.models import Event
 from core.permissions import SYSTEM
 from resources.access import Level
 from resources.models import MAX_BODY, Comment, Resource
+from resources.representation import COMMENTS_INCLUDED
 from resources.tests.factories import create_resource, create_type, share
 
 HIDDEN = "Control and invisible characters are not allowed here."
@@ -278,3 +280,27 @@ def test_whoever_is_forgotten_leaves_places_without_words_behind(owner: User, ro
 
     comment.refresh_from_db()
     assert (comment.author, comment.body, comment.deleted_at is not None) == (None, "", True)
+
+
+def test_a_resource_carries_its_newest_comments_when_asked(owner: User, anonymous: Client, client_of: ClientOf) -> None:
+    row = create_resource(owner, visibility="public")
+    for number in range(COMMENTS_INCLUDED + 2):
+        Comment.objects.create(resource=row, author=owner, body=f"Remark {number}")
+    Comment.objects.filter(body=f"Remark {COMMENTS_INCLUDED + 1}").update(body="", deleted_at=datetime.now(UTC))
+    create_resource(owner, visibility="public", name="Without")
+
+    listed = anonymous.get("/api/v1/resources?include=comments&fields=name&sort=created_at").json()["data"]
+    alone = client_of(owner).get(f"/api/v1/resources/{row.pk}?include=comments").json()["data"]["comments"]
+
+    newest_first = client_of(owner).get(f"/api/v1/resources/{row.pk}/comments?sort=-created_at").json()["data"]
+    assert [one["name"] for one in listed] == ["A thing", "Without"]
+    assert listed[0]["comments"] == alone == newest_first[:COMMENTS_INCLUDED]
+    assert listed[1]["comments"] == []
+
+
+def test_a_resource_of_a_type_without_comments_carries_none(owner: User, client_of: ClientOf) -> None:
+    create_type("silent", comments=False)
+    row = create_resource(owner, type_id="silent")
+    Comment.objects.create(resource=row, author=owner, body="From before")
+
+    assert client_of(owner).get(f"/api/v1/resources/{row.pk}?include=comments").json()["data"]["comments"] is None
