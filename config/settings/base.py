@@ -185,6 +185,9 @@ OUTBOUND_ALLOWED_HOSTS = env.items(
 WEBHOOK_ALLOWED_HOSTS = env.items(
     "WEBHOOK_ALLOWED_HOSTS", (), help="host or host:port that webhooks may reach though not on the open internet."
 )
+WEBHOOK_TIMEOUT_SECONDS = env.number(
+    "WEBHOOK_TIMEOUT_SECONDS", 10, minimum=0.1, help="After this long a receiver has not taken a webhook."
+)
 WEBHOOKS_PER_USER = env.integer("WEBHOOKS_PER_USER", 20, minimum=1, help="How many webhooks one may have.")
 WEBHOOK_RETENTION_DAYS = env.integer(
     "WEBHOOK_RETENTION_DAYS", 30, minimum=1, help="How long the log of what was sent to webhooks is kept."

@@ -52,6 +52,7 @@ class Receiver(ThreadingHTTPServer):
         self.messages: list[Received] = []
         self.replies: deque[Reply] = deque()
         self.always: Reply | None = None
+        self.drips = False
         self.most_at_once = 0
         self.now = 0
         self.lock = threading.Lock()
@@ -83,7 +84,21 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(reply.pause)
         with receiver.lock:
             receiver.now -= 1
-        self._say(reply)
+        if receiver.drips:
+            self._drip()
+        else:
+            self._say(reply)
+
+    def _drip(self) -> None:
+        """Send a byte now and then, for ever."""
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b".")
+                time.sleep(0.05)
+        except OSError:
+            return
 
     def _say(self, reply: Reply) -> None:
         try:

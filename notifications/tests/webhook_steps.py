@@ -1,9 +1,12 @@
 """What tests of webhooks do again and again."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -42,3 +45,20 @@ def later(drain: Drain) -> None:
 
 def outcomes(delivery: WebhookDelivery) -> list[tuple[int, str, int | None]]:
     return list(delivery.attempts.order_by("number").values_list("number", "outcome", "status"))
+
+
+def in_threads(number: int, act: Callable[[], object]) -> list[Any]:
+    """Do it in so many threads at once; return what each returned, or the exception that it raised."""
+    gate = Barrier(number)
+
+    def one(_: int) -> Any:
+        gate.wait()
+        try:
+            return act()
+        except Exception as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(one, range(number)))

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -23,9 +24,7 @@ from notifications.webhook_models import (
 )
 
 LANE_WIDTH: Final = 4
-SEND_SECONDS: Final = 10.0
-LEASE: Final = timedelta(seconds=SEND_SECONDS + 5)
-"""How long a claim holds: the send's wall clock, and time to note its answer."""
+NOTE_SECONDS: Final = 5
 
 # Which lanes have something due, some of each sort at random: whoever comes first shall not always be the same.
 _LANES: Final = """
@@ -91,7 +90,8 @@ def _width(is_proven: bool, free: int, lanes: dict[UUID, bool]) -> int:
 
 
 def _take(deliveries: list[WebhookDelivery]) -> None:
-    until = timezone.now() + LEASE
+    # The send's wall clock, and time to note its answer.
+    until = timezone.now() + timedelta(seconds=settings.WEBHOOK_TIMEOUT_SECONDS + NOTE_SECONDS)
     WebhookDelivery.objects.filter(id__in=[one.id for one in deliveries]).update(
         state=SENDING,
         attempt_count=F("attempt_count") + 1,

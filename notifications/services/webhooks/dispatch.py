@@ -24,7 +24,7 @@ from core.live.readers import readable
 from core.logging import redact_text
 from core.models import Event
 from core.queue import enqueue
-from notifications.services.webhooks.claims import SEND_SECONDS, Claimed, claim
+from notifications.services.webhooks.claims import Claimed, claim
 from notifications.services.webhooks.endpoints import secrets_of
 from notifications.services.webhooks.events import TEST_TYPE, callers_of
 from notifications.services.webhooks.notes import Answer, note, suppress
@@ -89,6 +89,11 @@ def send_due() -> int:
     return tried
 
 
+def left_behind() -> int:
+    """Return how many sends this process waits for beside its work."""
+    return len(_left_behind)
+
+
 def _note_beside(under_way: dict[Future[Answer], Claimed]) -> None:
     """Let the threads that are still waiting note their answers themselves: no worker waits for the slow."""
     for future, claimed in under_way.items():
@@ -97,7 +102,7 @@ def _note_beside(under_way: dict[Future[Answer], Claimed]) -> None:
 
 
 def _note_late(future: Future[Answer]) -> None:
-    claimed = _left_behind.pop(future)
+    claimed = _left_behind[future]
     try:
         with transaction.atomic():
             note([(claimed.delivery, future.result())])
@@ -106,6 +111,7 @@ def _note_late(future: Future[Answer]) -> None:
         # The claim's lease ends, and the message is sent again under the same id.
         logger.warning("answer not noted", exc_info=True, extra={"delivery": str(claimed.delivery.id)})
     finally:
+        del _left_behind[future]
         connection.close()
 
 
@@ -158,7 +164,7 @@ def _send(letter: _Letter) -> Answer:
             letter.url,
             data=letter.body,
             headers=headers,
-            timeout=SEND_SECONDS,
+            timeout=settings.WEBHOOK_TIMEOUT_SECONDS,
             max_bytes=BODY_LIMIT,
             allowed_hosts=settings.WEBHOOK_ALLOWED_HOSTS,
             circuit=f"webhook:{letter.claimed.delivery.endpoint_id}",
