@@ -25,9 +25,9 @@ _TOLD: Final = 20
 """How many faults of one schema are told of."""
 
 _ONE: Final = ("not", "if", "then", "else", "items", "contains", "additionalProperties", "propertyNames")
-_SINGLE: Final = frozenset({*_ONE, "unevaluatedItems", "unevaluatedProperties", "contentSchema"})
-_LISTS: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_MAPS: Final = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs"})
+SINGLE: Final = frozenset({*_ONE, "unevaluatedItems", "unevaluatedProperties", "contentSchema"})
+LISTS: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+MAPS: Final = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs"})
 _VALUES: Final = frozenset(
     {
         *("$schema", "$ref", "$comment", "type", "enum", "const", "title", "description", "default", "examples"),
@@ -82,7 +82,7 @@ def _unknown_keywords(schema: Any, path: str) -> Iterator[Detail]:
     if not isinstance(schema, dict):
         return
     for name in schema:
-        if name not in _VALUES and name not in _SINGLE and name not in _LISTS and name not in _MAPS:
+        if name not in _VALUES and name not in SINGLE and name not in LISTS and name not in MAPS:
             yield Detail(f"{path}.{name[:100]}", "unknown_keyword", "There is no such keyword.")
     reference = schema.get("$ref", "#")
     if not isinstance(reference, str) or not reference.startswith("#"):
@@ -93,12 +93,12 @@ def _unknown_keywords(schema: Any, path: str) -> Iterator[Detail]:
 
 def _children(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield every subschema with the path that leads there."""
-    for name in sorted(schema.keys() & _SINGLE):
+    for name in sorted(schema.keys() & SINGLE):
         yield name, schema[name]
-    for name in sorted(schema.keys() & _LISTS):
+    for name in sorted(schema.keys() & LISTS):
         if isinstance(schema[name], list):
             yield from ((f"{name}.{place}", child) for place, child in enumerate(schema[name]))
-    for name in sorted(schema.keys() & _MAPS):
+    for name in sorted(schema.keys() & MAPS):
         if isinstance(schema[name], dict):
             yield from ((f"{name}.{key}", child) for key, child in schema[name].items())
 
