@@ -98,6 +98,15 @@ class Statement:
         with database.wrap_database_errors:
             return self._fetch(database, parameters)
 
+    def explain(self, values: Mapping[str, Any], *, options: str = "COSTS OFF") -> str:
+        """Return how PostgreSQL would run the statement with these values; for guards and for whoever tunes."""
+        database = connections[DEFAULT_DB_ALIAS]
+        database.ensure_connection()
+        query = b"EXPLAIN (%b) %b" % (options.encode(), self._query)
+        cursor = psycopg.RawCursor(database.connection)
+        rows = cursor.execute(query, [values[name] for name in self._names], prepare=False).fetchall()
+        return "\n".join(line for (line,) in rows)
+
     def _fetch(self, database: BaseDatabaseWrapper, parameters: list[Any]) -> Row | None:
         driver = database.connection
         result: pq.abc.PGresult | None

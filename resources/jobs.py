@@ -2,7 +2,7 @@
 
 from core.jobs import Done, Work, job_kind
 from core.models.jobs import FAILED, SUCCEEDED
-from resources.services import exporting, importing
+from resources.services import exporting, importing, indexes
 
 
 @job_kind(exporting.KIND, title="Export of resources", in_transaction=False, tells_of=(SUCCEEDED, FAILED))
@@ -15,3 +15,9 @@ def export_resources(work: Work) -> Done | None:
 def import_resources(work: Work) -> Done | None:
     """Write some thousand rows."""
     return importing.take_next_rows(work)
+
+
+@job_kind(indexes.KIND, title="Indexes of resource types", queue="maintenance", in_transaction=False)
+def build_indexes(work: Work) -> Done | None:
+    """Build an index that a type asks for, or drop one that none does."""
+    return indexes.build_next(work)

@@ -66,7 +66,7 @@ class FilteredQuery(Query):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         asked = list(data_parameters(attrs))
-        if asked and "type" not in attrs:
+        if (asked or sort_over_data(attrs)) and "type" not in attrs:
             raise ValidationError({"type": [ErrorDetail("What is asked of data needs a type.", code="required")]})
         if len(asked) > MAX_FILTERS:
             message = f"Give at most {MAX_FILTERS} filters over data."
@@ -79,6 +79,13 @@ class ListQuery(FilteredQuery, SortedQuery, PagedQuery, ShownQuery):
 
     selectable = frozenset({*FIELDS, HIGHLIGHT, "data.*"})
     sortable = frozenset(SORTS)
+
+    def validate_sort(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not any(name.removeprefix("-").startswith(PREFIX) for name in names):
+            return super().validate_sort(names)
+        if len(names) > 1:
+            raise ValidationError("A sort by data stands alone; equal values are in the order of ids.", code="conflict")
+        return names
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         names = {name.removeprefix("-") for name in attrs.get("sort", ())}
@@ -94,3 +101,9 @@ class ListQuery(FilteredQuery, SortedQuery, PagedQuery, ShownQuery):
 def data_parameters(query: dict[str, Any]) -> Iterator[str]:
     """Yield the parameters that are filters over `data`."""
     return (name for name in query if name.startswith(PREFIX))
+
+
+def sort_over_data(query: dict[str, Any]) -> str | None:
+    """Return the path (`data.total`) that the list is sorted by, if it is sorted by data."""
+    name = next(iter(query.get("sort", ())), "").removeprefix("-")
+    return name if name.startswith(PREFIX) else None

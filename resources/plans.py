@@ -16,10 +16,12 @@ from core.api.query import DEFAULT_PER_PAGE, MAX_WINDOW
 from core.plans import Fragment, Slot, Statement
 from resources.access import Asker, Level
 from resources.data_query import DataFilter
+from resources.data_sorting import Edge, merged_order, parts, sort_key_texts
 from resources.data_values import Place
 from resources.models import Form, Resource, ResourceQuerySet
 from resources.query import FILTERS, IDENTIFIER, KEY_FIELDS, RANK, TEXT, WHOLE, beyond, matches, rank
 from resources.representation import selected
+from resources.schemas.values import Property
 
 _KEPT: Final = 512
 _CAP: Final = Fragment(str(MAX_WINDOW + 1))
@@ -87,7 +89,11 @@ class ListShape:
     alike: bool = False
     access: Level = Level.NONE
     """The level that the asker has on each row; NONE for any."""
+    type_key: str = ""
+    """The type whose data is asked about: a constant of the statement, since an index of the type stands on it."""
     data: tuple[DataFilter, ...] = ()
+    by: Property | None = None
+    """What of the data the rows are sorted by, if they are; those without it come last, whichever the direction."""
 
     @property
     def is_ranked(self) -> bool:
@@ -129,7 +135,11 @@ def page(listed: ListShape, *, is_first: bool = True) -> Statement:
     if listed.is_ranked:
         return _ranked_page(listed, window)
     matching = _matching(listed)
-    columns, items = _shown(_sorted(matching, listed.sort), listed.shape, is_search=listed.is_search)
+    if listed.by is not None:
+        both = parts(listed.by, matching, is_descending=listed.sort[0].descending)
+        columns, items = _in_parts(both, listed, limit=str(MAX_WINDOW))
+    else:
+        columns, items = _shown(_sorted(matching, listed.sort), listed.shape, is_search=listed.is_search)
     return Statement(_PAGE, columns=columns, items=items, matching=_counted(listed), **window)
 
 
@@ -144,13 +154,19 @@ def _ranked_page(listed: ListShape, window: dict[str, Fragment]) -> Statement:
 
 
 @lru_cache(maxsize=_KEPT)
-def cursor_page(listed: ListShape, *, is_start: bool, is_backward: bool) -> Statement:
+def cursor_page(listed: ListShape, *, is_start: bool, is_backward: bool, is_past_values: bool = False) -> Statement:
     """Return the statement for a page from a cursor (slots `key0`, …): its JSON and the sort keys of every row.
 
-    One row more than the page is looked for; only its keys are given, to tell that the list goes on.
+    One row more than the page is looked for; only its keys are given, to tell that the list goes on. Sorted by data,
+    the cursor may stand among the rows that lack the value: `is_past_values`.
     """
     order = tuple(SortKey(key.path, key.descending is not is_backward) for key in listed.sort)
     matching = _matching(listed)
+    if listed.by is not None:
+        edge = Edge.START if is_start else Edge.PAST_VALUES if is_past_values else Edge.VALUE
+        both = parts(listed.by, matching, edge, is_descending=order[0].descending, is_backward=is_backward)
+        columns, items = _in_parts(both, listed, *sort_key_texts(listed.by), limit=str(listed.per_page + 1))
+        return _from_cursor(columns, items, listed, is_backward=is_backward)
     if RANK in (key.path for key in order):
         matching = matching.annotate(rank=rank(alike=listed.alike))
     if not is_start:
@@ -159,12 +175,16 @@ def cursor_page(listed: ListShape, *, is_start: bool, is_backward: bool) -> Stat
     keys = [F(key.path) for key in order]
     rows = _sorted(matching, order)
     columns, items = _shown(rows, listed.shape, *keys, is_search=listed.is_search)
+    return _from_cursor(columns, items, listed, is_backward=is_backward)
+
+
+def _from_cursor(columns: Fragment, items: Fragment, listed: ListShape, *, is_backward: bool) -> Statement:
     return Statement(
         _CURSOR_PAGE,
         columns=columns,
         items=items,
         limit=Fragment(str(listed.per_page)),
-        keys=Fragment(", ".join(f"_key{place}" for place in range(len(keys)))),
+        keys=Fragment(", ".join(f"_key{place}" for place in range(len(listed.sort)))),
         direction=Fragment("DESC" if is_backward else "ASC"),
     )
 
@@ -209,6 +229,8 @@ def narrowed(rows: ResourceQuerySet, listed: ListShape, place: Place = Slot) -> 
         rows = rows.at_level(listed.shape.asker, listed.access)
     for name in sorted(listed.filters):
         rows = rows.filter(FILTERS[name](name, place))
+    if listed.type_key:
+        rows = rows.filter(type_id=listed.type_key)  # type: ignore[misc]  # the stubs take the column for the id
     for one in listed.data:
         rows = rows.filter(one.condition(place))
     return rows.filter(matches(place, alike=listed.alike)) if listed.is_search else rows
@@ -221,6 +243,8 @@ def asked_by(listed: ListShape, asker: Asker) -> ListShape:
 
 def in_order(rows: ResourceQuerySet, listed: ListShape, place: Place = Slot) -> ResourceQuerySet:
     """Return the rows in the order of the list."""
+    if listed.by is not None:
+        return rows.order_by(*merged_order(listed.by, is_descending=listed.sort[0].descending))
     if RANK in (key.path for key in listed.sort):
         rows = rows.annotate(rank=rank(place, alike=listed.alike))
     return _sorted(rows, listed.sort)
@@ -228,6 +252,18 @@ def in_order(rows: ResourceQuerySet, listed: ListShape, place: Place = Slot) -> 
 
 def _sorted(rows: ResourceQuerySet, order: tuple[SortKey, ...]) -> ResourceQuerySet:
     return rows.order_by(*(key.ordering for key in order))
+
+
+def _in_parts(
+    rows: list[ResourceQuerySet], listed: ListShape, *others: Combinable, limit: str
+) -> tuple[Fragment, Fragment]:
+    """Return the names of the fields that are shown, and the rows of each part in turn, up to the limit each."""
+    shown = [_shown(part, listed.shape, *others, is_search=listed.is_search) for part in rows]
+    if len(shown) == 1:
+        return shown[0]
+    # With a limit inside, no part is read before it is needed, and none side by side with another.
+    limited = [Fragment(f"{items.text} LIMIT {limit}", items.parameters) for _, items in shown]
+    return shown[0][0], Fragment.united(limited)
 
 
 def _shown(

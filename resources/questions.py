@@ -26,10 +26,10 @@ from core.errors import Detail, NotAuthenticated, ValidationFailed
 from core.permissions import Caller
 from resources import plans
 from resources.access import Asker, Level
-from resources.data_query import QueriedType, filters_of, queried_type, unknown_type
+from resources.data_query import QueriedType, filters_of, queried_type, sorted_property, unknown_type
 from resources.data_values import given
 from resources.models import Resource, ResourceQuerySet, form_for
-from resources.parameters import LEVELS, ME, FilteredQuery, ListQuery, data_parameters
+from resources.parameters import LEVELS, ME, FilteredQuery, ListQuery, data_parameters, sort_over_data
 from resources.plans import ListShape, Shape
 from resources.query import FILTERS, RANK, SORTS
 
@@ -65,14 +65,17 @@ class Question:
         kind = _type_asked_about(query, in_bin=in_bin)
         asked = {name: query[name] for name in data_parameters(query)}
         data, values = filters_of(kind, asked, caller) if kind else ((), {})
+        by = sort_over_data(query)
         listed = ListShape(
             shape_for(caller, query, in_bin=in_bin),
             _order(query),
             query.get("per_page", DEFAULT_PER_PAGE),
-            frozenset(name for name in FILTERS if name in query),
+            frozenset(name for name in FILTERS if name in query and (kind is None or name != "type")),
             "q" in query,
             access=LEVELS[query["access"]] if "access" in query else Level.NONE,
+            type_key=kind.key if kind else "",
             data=data,
+            by=sorted_property(kind, by, caller) if kind and by else None,
         )
         return cls(caller, listed, {**_values(caller, query), **values}, kind)
 
@@ -98,7 +101,7 @@ def shape_for(caller: Caller, query: dict[str, Any], *, in_bin: bool = False) ->
 
 def _type_asked_about(query: dict[str, Any], *, in_bin: bool) -> QueriedType | None:
     """Return the type, where the question is about its data."""
-    name = next(data_parameters(query), None)
+    name = next(data_parameters(query), "sort" if sort_over_data(query) else None)
     if name is None:
         return None
     if in_bin:
@@ -110,7 +113,9 @@ def _type_asked_about(query: dict[str, Any], *, in_bin: bool) -> QueriedType | N
 
 
 def _order(query: dict[str, Any]) -> tuple[SortKey, ...]:
-    return sort_keys(query.get("sort") or (BEST_FIRST if "q" in query else NEWEST_FIRST), SORTS)
+    names = query.get("sort") or (BEST_FIRST if "q" in query else NEWEST_FIRST)
+    by = sort_over_data(query)
+    return sort_keys(names, SORTS if by is None else {by: by})
 
 
 def _values(caller: Caller, query: dict[str, Any]) -> dict[str, Any]:

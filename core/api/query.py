@@ -86,7 +86,7 @@ class PagedQuery(Query):
     cursor = serializers.CharField(
         required=False,
         allow_blank=True,
-        max_length=2000,
+        max_length=4000,
         help_text="Empty to start; then `meta.next_cursor` or `meta.previous_cursor`.",
     )
 

@@ -2,7 +2,8 @@
 
 from resources.admin.comments import CommentAdmin
 from resources.admin.files import FileVersionAdmin
+from resources.admin.indexes import TypeIndexAdmin
 from resources.admin.records import ResourceAdmin
 from resources.admin.types import ResourceTypeAdmin
 
-__all__ = ["CommentAdmin", "FileVersionAdmin", "ResourceAdmin", "ResourceTypeAdmin"]
+__all__ = ["CommentAdmin", "FileVersionAdmin", "ResourceAdmin", "ResourceTypeAdmin", "TypeIndexAdmin"]

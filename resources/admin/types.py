@@ -61,7 +61,7 @@ class ResourceTypeAdmin(AuditedModelAdmin):
     search_fields = ("key", "name")
     search_help_text = "Part of the key or the name"
     ordering = ("key",)
-    readonly_fields = ("schema_version",)
+    readonly_fields = ("schema_version", "indexes")
     fields = (
         ("key", "name"),
         ("icon", "default_visibility"),
@@ -69,6 +69,7 @@ class ResourceTypeAdmin(AuditedModelAdmin):
         "schema",
         "workflow",
         ("comments", "trash_days", "schema_version"),
+        "indexes",
         "force",
     )
 
@@ -78,6 +79,13 @@ class ResourceTypeAdmin(AuditedModelAdmin):
         return ResourceType.objects.annotate(
             resource_number=Coalesce(Subquery(counted, output_field=IntegerField()), 0)
         )
+
+    @admin.display(description="indexes", empty_value="")
+    def indexes(self, kind: ResourceType) -> str:
+        """Return how far each index is that the schema asks for with `x-index`."""
+        if kind._state.adding:
+            return ""
+        return ", ".join(f"{row.dotted}: {row.state}" for row in kind.indexes.order_by("path"))
 
     @admin.display(description="resources")
     def resource_count(self, kind: Any) -> int:

@@ -82,6 +82,9 @@ def _page(listed: ListShape, values: dict[str, Any]) -> tuple[bytes, int]:
 
 def _cursor_page(request: Request, listed: ListShape, values: dict[str, Any], query: dict[str, Any]) -> HttpResponse:
     bound_to = binding(request, query)
+    if listed.by is not None:
+        # What a value was under another schema has no place in this order.
+        bound_to = f"{bound_to}|{listed.by.kind.value}"
     cursor, listed = _read_cursor(listed, query, bound_to)
     raw, rows = _fetch_from(listed, cursor, values)
     if not rows and cursor is None and listed.is_search:
@@ -102,7 +105,10 @@ def _read_cursor(listed: ListShape, query: dict[str, Any], bound_to: str) -> tup
 def _fetch_from(listed: ListShape, cursor: Cursor | None, values: dict[str, Any]) -> tuple[bytes, list[list[Any]]]:
     edges = cursor.values if cursor else ()
     is_backward = cursor is not None and cursor.is_backward
-    statement = plans.cursor_page(listed, is_start=cursor is None, is_backward=is_backward)
+    is_past_values = listed.by is not None and cursor is not None and cursor.values[0] is None
+    statement = plans.cursor_page(
+        listed, is_start=cursor is None, is_backward=is_backward, is_past_values=is_past_values
+    )
     keyed = {f"key{place}": value for place, value in enumerate(edges)}
     raw, keys = statement.fetch({**values, **keyed}) or (b"[]", b"[]")
     return raw or b"[]", orjson.loads(keys or b"[]")

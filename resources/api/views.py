@@ -75,11 +75,12 @@ class ResourceList(ApiView):
     @operation(
         "List resources",
         description=(
-            "Everything the caller may read, newest first; with `q` the best matches first. With a `type`, filters "
-            "over `data` may be given too: `data.<path>=` or `data.<path>__<operator>=`, where the operator is one of "
-            "`gt`, `gte`, `lt`, `lte` (these need `x-index` in the schema), `ne`, `in` (values with commas between "
-            "them), `contains` (a part of a text, or an element of a list), `isnull` (`true` or `false`). Values "
-            "are read as the schema says: `?type=invoice&data.number=2026-03&data.total__gte=100`."
+            "Everything the caller may read, newest first; with `q` the best matches first.\n\n"
+            "With a `type`, filters over `data` may be given: `data.<path>=` or `data.<path>__<operator>=`. The "
+            "operators are `gt`, `gte`, `lt`, `lte` (these need `x-index` in the schema), `ne`, `in` (values with "
+            "commas between them), `contains` (a part of a text, or an element of a list) and `isnull` (`true` or "
+            "`false`). Values are read as the schema says: `?type=invoice&data.number=2026-03&data.total__gte=100`. "
+            "`sort=-data.<path>` needs `x-index` as well and stands alone; what lacks the value comes last."
         ),
         query=ViewedListQuery,
         response=ResourceShape,

@@ -26,6 +26,9 @@ from resources.schemas.keywords import (
 MAX_KEYWORDS: Final = 100
 """How many places of one schema may have keywords."""
 
+MAX_INDEXES: Final = 10
+"""How many indexes a type may have: each makes every write of its resources dearer."""
+
 MAX_NAME: Final = 100
 _MAX_ROLES: Final = 50
 _MAPS: Final = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs"})
@@ -63,6 +66,8 @@ def keyword_faults(schema: dict[str, Any]) -> Iterator[Detail]:
     if len(marked) > MAX_KEYWORDS:
         yield Detail("schema", "too_many_keywords", f"At most {MAX_KEYWORDS} properties may have keywords.")
         return
+    if sum(1 for place in marked if place.schema.get(INDEX)) > MAX_INDEXES:
+        yield Detail("schema", "too_many_indexes", f"At most {MAX_INDEXES} properties may have {INDEX}.")
     by_path = {place.path: place for place in found if not place.is_list}
     for place in marked:
         yield from _faults_at(place)

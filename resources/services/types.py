@@ -12,6 +12,7 @@ from core.events import publish
 from core.permissions import ADMIN, Caller
 from resources.models import ITEM, Resource, ResourceType, ResourceTypeVersion
 from resources.schemas import refuse_bad_schema, refuse_bad_workflow
+from resources.services.indexes import forget_indexes, promise_indexes
 from resources.services.misfits import PATIENCE, misfits, refusal_by
 from resources.services.writing import Precondition, no_precondition
 from resources.visibility import Visibility
@@ -71,6 +72,8 @@ def change_type(
         return kind
     _refuse_bad_change(kind, after, force=force, patience=patience)
     _apply(kind, after)
+    if "schema" in after:
+        promise_indexes(kind, actor=actor)
     publish("resource_type.updated", subject=kind, actor=actor, data={"before": before, "after": after})
     return kind
 
@@ -90,6 +93,7 @@ def delete_type(*, actor: Caller, key: str, precondition: Precondition = no_prec
     binned = Resource.all_objects.dead().filter(type_id=key).count()
     if live or binned:
         raise Conflict(f"This type is in use: {live} resource(s) have it, and {binned} in the bin.")
+    forget_indexes(kind, actor=actor)
     publish("resource_type.deleted", subject=kind, actor=actor, data={"before": {"key": key, "name": kind.name}})
     kind.delete()
 
@@ -103,6 +107,7 @@ def _require_admin(actor: Caller) -> None:
 def _insert(actor: Caller, new: NewType) -> ResourceType:
     kind = ResourceType.objects.create(**asdict(new))
     ResourceTypeVersion.objects.create(type=kind, number=kind.schema_version, schema=kind.schema)
+    promise_indexes(kind, actor=actor)
     publish("resource_type.created", subject=kind, actor=actor, data={"after": asdict(new)})
     return kind
 
