@@ -1,6 +1,6 @@
 """Removes for good what has been kept long enough: the bin, and the traces of work that is done."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -22,6 +22,21 @@ class Expired:
 
     table: str
     rows: models.QuerySet[models.Model]
+
+
+BeforeRemoval = Callable[[Sequence[object]], None]
+
+_BEFORE_REMOVAL: Final[dict[type[models.Model], BeforeRemoval]] = {}
+
+
+def before_removal(model: type[models.Model]) -> Callable[[BeforeRemoval], BeforeRemoval]:
+    """Register what has to be done before rows of `model` are removed, in the same transaction; gets their keys."""
+
+    def register(function: BeforeRemoval) -> BeforeRemoval:
+        _BEFORE_REMOVAL[model] = function
+        return function
+
+    return register
 
 
 def expired() -> Iterator[Expired]:
@@ -67,6 +82,9 @@ def _past_the_bin(model: type[SoftDeleteModel]) -> models.QuerySet[models.Model]
 def _remove(rows: models.QuerySet[models.Model]) -> int:
     """Delete the rows and what hangs on them; nothing when something that is still in use points at them."""
     count = rows.count()
+    prepare = _BEFORE_REMOVAL.get(rows.model)
+    if prepare is not None:
+        prepare(list(rows.values_list("pk", flat=True)))
     try:
         rows.delete()
     except (ProtectedError, RestrictedError):

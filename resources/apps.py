@@ -8,5 +8,7 @@ class ResourcesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let the types of the database stand in the OpenAPI document."""
+        """Import what registers itself: the types for the OpenAPI document, what empties the bin, sealed values."""
         import_module("resources.api.type_components")
+        import_module("resources.services.references")
+        import_module("resources.services.rotating")

@@ -22,6 +22,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts.avatars import avatar_url_in_sql
 from resources.access import Asker, Level, level_expression
+from resources.keywords.field_rules import shown_data
 from resources.models import Comment, ResourceFile, Share, share_level
 from resources.query import words
 
@@ -70,7 +71,7 @@ FIELDS: Final[dict[str, Field]] = {
     "description": _column("description"),
     "status": _column("status"),
     "visibility": _column("visibility"),
-    "data": _column("data"),
+    "data": shown_data,
     "tags": _column("tags"),
     "external_id": _column("external_id"),
     "owner": lambda asker: JsonObject(id=F("owner_id"), name=F("owner__name")),
@@ -198,8 +199,13 @@ def highlight(asker: Asker) -> Combinable:
 
 
 def selected(fields: tuple[str, ...], includes: tuple[str, ...], *, is_search: bool = False) -> dict[str, Field]:
-    """Return the fields that an answer carries; none named means all. `data.price` asks for `data`."""
+    """Return the fields that an answer carries; none named means all. `data.price` asks for `data`.
+
+    Where there is `data` there is the id: with it, what is sealed is opened.
+    """
     wanted = {name.partition(".")[0] for name in fields}
+    if "data" in wanted:
+        wanted.add("id")
     known = {**FIELDS, HIGHLIGHT: highlight} if is_search else FIELDS
     chosen = {name: field for name, field in known.items() if not wanted or name in wanted}
     return {**chosen, **{name: INCLUDES[name] for name in includes}}

@@ -1,8 +1,8 @@
 """Sealing every stored value anew with the active key; may be stopped and started again at any row."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Protocol
 
 from django.apps import apps
 from django.db import models, transaction
@@ -12,12 +12,53 @@ from core.crypto import keyring
 from core.crypto.fields import EncryptedField, Sealed
 
 
+class Store(Protocol):
+    """A place with sealed values."""
+
+    @property
+    def place(self) -> str:
+        """Return what the place is called, as in `app.model.field`."""
+
+    def count_stale(self) -> int:
+        """Return how many rows have a value that another key than the active one sealed."""
+
+    def seal_anew(self, *, batch_size: int) -> "Iterator[Progress]":
+        """Seal the stale values, a transaction per batch; yield after each."""
+
+
+_REGISTERED: Final[list[Callable[[], Iterable[Store]]]] = []
+
+
+def seals_values(stores: Callable[[], Iterable[Store]]) -> Callable[[], Iterable[Store]]:
+    """Register a function that returns the places where an app keeps sealed values besides its encrypted fields."""
+    _REGISTERED.append(stores)
+    return stores
+
+
+def all_stores() -> list[Store]:
+    """Return every place with sealed values: the encrypted fields, and what apps have registered."""
+    return [*encrypted_columns(), *(store for stores in _REGISTERED for store in stores())]
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One encrypted field of one table."""
 
     model: type[models.Model]
     field: EncryptedField[Any]
+
+    @property
+    def place(self) -> str:
+        """Return `app.model.field`."""
+        return self.field.place
+
+    def count_stale(self) -> int:
+        """Return how many rows another key sealed."""
+        return self.stale().count()
+
+    def seal_anew(self, *, batch_size: int) -> "Iterator[Progress]":
+        """Seal the stale values, a transaction per batch; yield after each."""
+        return seal_anew(self, batch_size=batch_size)
 
     def stale(self) -> models.QuerySet[Any]:
         """Return the rows whose value another key than the active one sealed, by primary key."""

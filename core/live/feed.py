@@ -8,7 +8,7 @@ from typing import Final, Self
 import orjson
 from django.db import connection
 
-from core.live.readers import AUDIT, readable
+from core.live.readers import AUDIT, may_know, readable
 from core.models import Event
 from core.permissions import Caller
 from core.times import rfc3339
@@ -80,7 +80,7 @@ def describe(event: Event, caller: Caller) -> bytes:
         "type": event.type,
         "subject": {"type": event.subject_type, "id": event.subject_id},
         "actor": str(event.actor) if event.actor else None,
-        "changed": sorted(event.payload.get("after") or ()),
+        "changed": sorted(name for name in event.payload.get("after") or () if may_know(event, name, caller)),
         "occurred_at": rfc3339(event.occurred_at),
     }
     if caller.holds(AUDIT):

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from core.models import Event
-from core.permissions import Caller
+from core.permissions import ADMIN, Caller
 
 AUDIT: Final = "read:audit"
 
@@ -43,3 +43,15 @@ def readable(caller: Caller, events: Sequence[Event]) -> list[Event]:
         if theirs:
             allowed.update(function(caller, theirs))
     return [event for event in events if event.id in allowed]
+
+
+def may_know(event: Event, name: str, caller: Caller) -> bool:
+    """Return whether `caller` may know that the field changed.
+
+    An event whose payload has `readers` says for some fields, and what lies below them, which roles and whose ids may.
+    """
+    if caller.holds(ADMIN):
+        return True
+    known = {caller.role, str(caller.id)}
+    readers = event.payload.get("readers") or {}
+    return all(known & set(may) for field, may in readers.items() if name == field or name.startswith(f"{field}."))

@@ -12,10 +12,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from core.admin import as_json
 from core.model_admin import AuditedModelAdmin, badge
 from core.permissions import Caller
 from resources.admin.record_actions import RecordActions, do_each
 from resources.admin.record_page import RecordPage
+from resources.keywords.reading import readable_data
 from resources.models import Resource, ResourceType
 from resources.query import CONFIGURATION
 from resources.schemas.workflows import states_of
@@ -113,7 +115,7 @@ class ResourceAdmin(RecordPage, RecordActions, AuditedModelAdmin):
         "tags",
         ("type_key", "owner"),
         ("status", "external_id", "version"),
-        "data",
+        "shown_data",
         ("created_at", "updated_at"),
         ("deleted_at", "deleted_by"),
     )
@@ -123,7 +125,7 @@ class ResourceAdmin(RecordPage, RecordActions, AuditedModelAdmin):
         "status",
         "external_id",
         "version",
-        "data",
+        "shown_data",
         "created_at",
         "updated_at",
         "deleted_at",
@@ -141,7 +143,7 @@ class ResourceAdmin(RecordPage, RecordActions, AuditedModelAdmin):
         return response
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Resource]:
-        resources: QuerySet[Resource] = Resource.all_objects.select_related("owner")
+        resources: QuerySet[Resource] = Resource.all_objects.select_related("owner", "type")
         return resources
 
     def get_search_results(
@@ -161,6 +163,17 @@ class ResourceAdmin(RecordPage, RecordActions, AuditedModelAdmin):
     @admin.display(description="type", ordering="type")
     def type_key(self, resource: Resource) -> str:
         return resource.type_key
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Resource | None:
+        """Return the record with its data as whoever looks may read it."""
+        found: Resource | None = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.readable = readable_data(Caller.of(request.user), found)  # type: ignore[arg-type,attr-defined]  # ours
+        return found
+
+    @admin.display(description="data")
+    def shown_data(self, resource: Any) -> str:
+        return as_json(resource.readable)
 
     @badge("visibility", {"private": "primary", "internal": "info", "public": "success"}, ordering="visibility")
     def visibility_label(self, resource: Resource) -> str:

@@ -67,7 +67,7 @@ class Diff(ApiView):
         errors=(NotFound,),
     )
     def get(self, request: Request, resource_id: UUID, a: int, b: int) -> HttpResponse:
-        return success(history.diff_shape(self.caller, resource_id, a, b))
+        return success(history.history_of(self.caller, resource_id).diff_shape(a, b))
 
 
 class Reversion(ApiView):

@@ -249,10 +249,9 @@ class VersionList(ApiView):
     )
     def get(self, request: Request, resource_id: UUID) -> HttpResponse:
         query = parse_query(PagedQuery, request)
-        versions = history.versions_of(self.caller, resource_id).defer("snapshot")
-        return paginate(
-            versions, request, query, shape=history.shape, sorts={"number": "number"}, default_sort="-number"
-        )
+        seen = history.history_of(self.caller, resource_id)
+        versions = seen.versions.defer("snapshot")
+        return paginate(versions, request, query, shape=seen.shape, sorts={"number": "number"}, default_sort="-number")
 
 
 class VersionDetail(ApiView):
@@ -270,6 +269,7 @@ class VersionDetail(ApiView):
         errors=(NotFound,),
     )
     def get(self, request: Request, resource_id: UUID, number: int) -> HttpResponse:
-        version = history.version_of(self.caller, resource_id, number)
+        seen = history.history_of(self.caller, resource_id)
+        version = seen.version(number)
         known = not_modified(request, number)
-        return known or success(history.whole_shape(version), headers={"ETag": etag(number)})
+        return known or success(seen.whole_shape(version), headers={"ETag": etag(number)})

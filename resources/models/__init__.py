@@ -1,6 +1,7 @@
 from resources.models.comments import MAX_BODY, Comment
 from resources.models.files import STORED, File, FileState, FileVersion, ResourceFile
 from resources.models.indexes import IndexState, TypeIndex
+from resources.models.keywords import ResourceReference, UniqueValue
 from resources.models.records import Form, Resource, ResourceQuerySet, form_for, share_level
 from resources.models.saved_views import SavedView, SavedViewQuerySet
 from resources.models.shares import Share, ShareQuerySet
@@ -22,6 +23,7 @@ __all__ = [
     "Resource",
     "ResourceFile",
     "ResourceQuerySet",
+    "ResourceReference",
     "ResourceTag",
     "ResourceType",
     "ResourceTypeVersion",
@@ -31,6 +33,7 @@ __all__ = [
     "Share",
     "ShareQuerySet",
     "TypeIndex",
+    "UniqueValue",
     "Watch",
     "form_for",
     "share_level",

@@ -21,6 +21,10 @@ class ResourceType(BaseModel):
     icon = models.CharField(max_length=50, blank=True, default="", db_default="")
     schema = models.JSONField(default=dict, db_default={})
     schema_version = models.PositiveIntegerField(default=1, db_default=1)
+    field_rules = models.JSONField(null=True, editable=False)
+    """`x-read` of the present schema as `[{"path": […], "roles": […]}]`, so that a read hides by SQL alone; null for
+    none, which is what most types and deployments have."""
+
     workflow = models.JSONField(null=True, blank=True)
     default_visibility = models.CharField(
         max_length=10, default=Visibility.PRIVATE, db_default=Visibility.PRIVATE.value
@@ -37,6 +41,9 @@ class ResourceType(BaseModel):
                 condition=Q(default_visibility__in=Visibility.values), name="ck_resource_types_default_visibility"
             ),
             models.CheckConstraint(condition=Q(trash_days__gte=1), name="ck_resource_types_trash_days"),
+        ]
+        indexes = [
+            models.Index(fields=["key"], condition=Q(field_rules__isnull=False), name="idx_resource_types_field_rules")
         ]
 
     def __str__(self) -> str:

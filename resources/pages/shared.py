@@ -11,6 +11,7 @@ from django.shortcuts import render
 from accounts.pages.links import LinkPage, TokenForm
 from core.errors import NotFound
 from core.permissions import ANONYMOUS
+from resources.keywords.reading import readable_data
 from resources.models import Resource
 from resources.services.links import needs_password, open_link
 
@@ -44,7 +45,7 @@ class SharedPage(LinkPage):
 
     def serve(self, values: dict[str, Any]) -> None:
         resource_id = open_link(actor=ANONYMOUS, token=values["token"], password=values.get("password"))
-        found = Resource.objects.select_related("owner").filter(id=resource_id).first()
+        found = Resource.objects.select_related("owner", "type").filter(id=resource_id).first()
         if found is None:
             raise NotFound
         self._shown = found
@@ -60,6 +61,7 @@ class SharedPage(LinkPage):
         return None
 
     def _finish(self) -> HttpResponse:
-        pretty = orjson.dumps(self._shown.data, option=orjson.OPT_INDENT_2).decode() if self._shown.data else ""
+        data = readable_data(ANONYMOUS, self._shown)
+        pretty = orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() if data else ""
         page = {"title": self._shown.name, "shown": self._shown, "data": pretty, "site_name": settings.SITE_NAME}
         return render(self.request, "pages/shared.html", page)

@@ -71,9 +71,9 @@ def keyword_faults(schema: dict[str, Any]) -> Iterator[Detail]:
     by_path = {place.path: place for place in found if not place.is_list}
     for place in marked:
         yield from _faults_at(place)
-        outer = [by_path[place.path[:end]] for end in range(1, len(place.path))]
+        outer = [by_path[place.path[:end]] for end in range(1, len(place.path) + place.is_list)]
         yield from _faults_of_path(place, outer)
-        yield from _contradictions(place, [*outer, by_path[place.path]])
+        yield from _contradictions(place, outer)
 
 
 def _misplaced(schema: Any, at: Path, allowed: frozenset[Path]) -> Iterator[Detail]:
@@ -117,10 +117,15 @@ def _faults_at(place: Place) -> Iterator[Detail]:
 
 def _faults_of_path(place: Place, outer: list[Place]) -> Iterator[Detail]:
     """Yield why the path may not lead to the value, which the keyword would then miss."""
-    name = place.path[-1]
-    if not name or "." in name or len(name) > MAX_NAME:
+    if any(not name or "." in name or len(name) > MAX_NAME for name in place.path):
         message = f"With keywords, a name has 1 to {MAX_NAME} characters, and no dot."
         yield Detail(".".join(place.at), "bad_name", message)
+    if place.is_list and not _says(outer[-1].schema, frozenset({"array"})):
+        yield Detail(
+            ".".join((*outer[-1].at, "type")), "not_an_array", 'With keywords on items, say `"type": "array"`.'
+        )
+    if place.is_list:
+        outer = outer[:-1]
     for one in outer:
         if not _says(one.schema, frozenset({"object"})):
             yield Detail(".".join((*one.at, "type")), "not_an_object", 'With keywords inside, say `"type": "object"`.')
@@ -131,7 +136,7 @@ def _contradictions(place: Place, around: list[Place]) -> Iterator[Detail]:
     for name, other, message in _CONTRADICTIONS:
         if place.schema.get(name) and any(_is_on(one.schema, other) for one in [place, *around]):
             yield Detail(".".join((*place.at, name)), "contradiction", f"Not together with {other}. {message}")
-    if any(_is_on(one.schema, ENCRYPTED) for one in around if one.at != place.at):
+    if any(_is_on(one.schema, ENCRYPTED) for one in around):
         yield Detail(".".join(place.at), "contradiction", f"Within what has {ENCRYPTED} there are no keywords.")
 
 

@@ -1,5 +1,6 @@
 """The bin: deleting, bringing back, destroying."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -7,31 +8,44 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.services.sessions import require_recent_sign_in
+from core.errors import Conflict
 from core.events import publish
 from core.identifiers import uuid7
 from core.permissions import Caller
 from resources.access import Action, Asker
+from resources.keywords.sealing import opened
 from resources.models import Resource
-from resources.services.writing import Precondition, lock, no_precondition, record, state_of
+from resources.services.references import brought_back, clear_references, taken_along
+from resources.services.side_rows import Written, give_back, refuse, taken_values
+from resources.services.writing import Precondition, keywords_of, lock, no_precondition, record, state_of, told_of
 
 
 @transaction.atomic
 def move_to_bin(*, actor: Caller, resource_id: UUID, precondition: Precondition = no_precondition) -> Resource:
-    """Move a resource to the bin, as one operation that one restore undoes; return it."""
+    """Move a resource to the bin with what `cascade` joins to it, as one operation that one restore undoes; return it.
+
+    Raises `Conflict` while something that is in use refers to it and forbids it.
+    """
     among = Resource.objects.visible_to(actor)
     resource = lock(resource_id, among=among, actor=actor, action=Action.DELETE, precondition=precondition)
-    _write(resource, deleted_at=timezone.now(), deleted_by_id=actor.id, delete_op=uuid7())
-    record(resource, "deleted", before=state_of(resource), actor=actor)
+    _bin([resource, *taken_along(resource, actor=actor)], actor)
     return resource
 
 
 @transaction.atomic
 def restore_resource(*, actor: Caller, resource_id: UUID, precondition: Precondition = no_precondition) -> Resource:
-    """Bring a resource back from the bin, with all that its delete took along; return it."""
+    """Bring a resource back from the bin, with all that its delete took along; return it.
+
+    Raises `Conflict` where one of its unique values is taken by now, or while something that it cannot be without is
+    in the bin.
+    """
     among = Resource.all_objects.in_bin_of(actor)
     resource = lock(resource_id, among=among, actor=actor, action=Action.DELETE, precondition=precondition)
-    _write(resource, deleted_at=None, deleted_by_id=None, delete_op=None)
-    record(resource, "restored", before=state_of(resource), actor=actor)
+    rows = [resource, *brought_back(resource)]
+    for row in rows:
+        _write(row, deleted_at=None, deleted_by_id=None, delete_op=None)
+        record(row, "restored", before=state_of(row), actor=actor)
+    refuse(taken_values([_as_new(row) for row in rows]), Conflict)
     return resource
 
 
@@ -39,14 +53,35 @@ def restore_resource(*, actor: Caller, resource_id: UUID, precondition: Precondi
 def destroy_resource(*, actor: Caller, resource_id: UUID, precondition: Precondition = no_precondition) -> None:
     """Remove a resource and its history for good, from the bin or from the list.
 
-    An owner needs a recent sign-in; who holds `delete:resource` does not.
+    What `cascade` joins to it goes to the bin, and `set_null` takes it out of the others that refer to it. An owner
+    needs a recent sign-in; who holds `delete:resource` does not.
     """
     binned = Resource.all_objects.in_bin_of(actor)
     among = binned if binned.filter(id=resource_id).exists() else Resource.objects.visible_to(actor)
     resource = lock(resource_id, among=among, actor=actor, action=Action.DESTROY, precondition=precondition)
     _require_recent_sign_in(actor, resource)
-    publish("resource.destroyed", subject=resource, actor=actor, data={"before": state_of(resource)})
+    _bin(taken_along(resource, actor=actor), actor)
+    clear_references([resource.id])
+    facts = told_of(resource.id, state_of(resource), {}, keywords_of(resource))
+    del facts["after"]
+    publish("resource.destroyed", subject=resource, actor=actor, data=facts)
     resource.delete()
+
+
+def _bin(resources: Sequence[Resource], actor: Caller) -> None:
+    """Move the locked resources to the bin by one operation; their unique values are free from now on."""
+    operation, moment = uuid7(), timezone.now()
+    for resource in resources:
+        _write(resource, deleted_at=moment, deleted_by_id=actor.id, delete_op=operation)
+        record(resource, "deleted", before=state_of(resource), actor=actor)
+        if keywords_of(resource).unique:
+            give_back(resource)
+
+
+def _as_new(resource: Resource) -> Written:
+    """Return the resource as one that takes all of its unique values anew."""
+    clear = opened(resource.data, resource.id)
+    return Written(resource.id, resource.type_key, {}, clear, keywords_of(resource))
 
 
 def _write(resource: Resource, **values: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from core.errors import NotFound
 from core.permissions import Caller
 from resources.changes import difference
+from resources.keywords.reading import hidden_from, readable_state
 from resources.models import Resource, ResourceVersion
 
 
@@ -39,14 +40,18 @@ class Comparison:
 
 
 def compare_versions(*, actor: Caller, resource: Resource, before: int, after: int) -> Comparison:
-    """Return what changes from version `before` to version `after`; `NotFound` where one is missing."""
+    """Return what changes from version `before` to version `after`, as the actor may read it.
+
+    Raises `NotFound` where one is missing.
+    """
+    hidden = hidden_from(actor, resource)
     found = {
         version.number: version.snapshot
         for version in ResourceVersion.objects.filter(resource=resource, number__in=[before, after])
     }
     if not {before, after} <= found.keys():
         raise NotFound
-    old, new = difference(found[before], found[after])
+    old, new = difference(*(readable_state(found[number], resource.pk, hidden) for number in (before, after)))
     differences = [
         Difference(path, old.get(path), new.get(path), path in old, path in new) for path in sorted({**old, **new})
     ]

@@ -14,6 +14,7 @@ import orjson
 from django.db import connection
 
 from core.errors import Conflict
+from resources.keywords.sealing import may_hold_sealed, opened
 from resources.schemas import Schema
 from resources.schemas.workflows import states_of
 
@@ -104,7 +105,8 @@ def _judge(
             number += 1
             row_id, created_at, status, data = line.split(b"\t", 3)
             place = (created_at.decode(), row_id.decode())
-            if is_refused(status.decode(), _parsed(data)):
+            parsed = _parsed(data)
+            if is_refused(status.decode(), opened(parsed, place[1]) if may_hold_sealed(data) else parsed):
                 refused.append(UUID(place[1]))
     return number, refused, place
 

@@ -6,24 +6,23 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
 from django.db import transaction
 from django.db.models import TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
-from core.errors import Detail, ValidationFailed
+from core.errors import Conflict, ValidationFailed
 from core.permissions import Caller
 from core.plans import Fragment, Insertion, Slot, Statement
 from resources.access import Action, Asker
 from resources.changes import merge_patch
+from resources.keywords.sealing import opened, sealed
 from resources.models import ITEM, Resource, ResourceType
 from resources.schemas import compiled
 from resources.schemas.workflows import INITIAL
+from resources.services.judging import Rules, refuse_bad_data
+from resources.services.side_rows import Written, keep_references, refuse, taken_values, unknown_targets
 from resources.services.writing import NOTHING, Precondition, lock, no_precondition, record, require, state_of
-
-MAX_DATA_BYTES: Final = 256 * 1024
-"""What `data` may weigh as JSON."""
 
 _WRITABLE: Final = ("name", "description", "visibility", "data", "tags", "external_id")
 
@@ -54,21 +53,32 @@ class Kind:
 @transaction.atomic
 def create_resource(*, actor: Caller, content: Content, type_key: str = ITEM, owner_id: UUID | None = None) -> Resource:
     """Create a resource of the type, owned by `actor` unless said otherwise; return it."""
-    kind = _type_named(type_key)
+    kind = type_named(type_key)
     owner = owner_id or actor.id
     if owner is None:
         raise ValidationFailed.of("owner", "required", "A resource has an owner.")
-    resource = Resource(
+    resource = new_resource(kind, owner, content)
+    schema = compiled(kind.id, kind.schema_version)
+    data = Rules.of(actor, schema.keywords, owns=owner == actor.id).applied(
+        resource.data, before={}, given=resource.data
+    )
+    refuse_bad_data(data, schema)
+    resource.data = sealed(data, schema.keywords.encrypted, resource_id=resource.id)
+    _insertion().run(resource)
+    _keep_side_rows(Written(resource.id, kind.key, {}, data, schema.keywords), actor)
+    record(resource, "created", before={}, actor=actor, keywords=schema.keywords)
+    return resource
+
+
+def new_resource(kind: Kind, owner_id: UUID, content: Content) -> Resource:
+    """Return a resource of the kind that is in no table yet, its data in clear."""
+    return Resource(
         type_id=kind.key,
-        owner_id=owner,
+        owner_id=owner_id,
         schema_version=kind.schema_version,
         status=kind.initial,
-        **_complete(content, default_visibility=kind.default_visibility),
+        **complete(content, default_visibility=kind.default_visibility),
     )
-    _refuse_bad_data(resource, kind.id)
-    _insertion().run(resource)
-    record(resource, "created", before={}, actor=actor)
-    return resource
 
 
 @transaction.atomic
@@ -88,7 +98,8 @@ def replace_resource(
 
 def replace_content(resource: Resource, content: Content, *, actor: Caller) -> Resource:
     """Put `content` in the place of all that a caller may write of a locked resource; return it."""
-    return apply_changes(resource, _complete(content, default_visibility=resource.visibility), actor=actor)
+    values = complete(content, default_visibility=resource.visibility)
+    return apply_changes(resource, values, actor=actor, given=values["data"])
 
 
 @transaction.atomic
@@ -99,9 +110,10 @@ def patch_resource(
     resource = locked_for_writing(resource_id, actor, precondition)
     _refuse_other_type(resource, changes.get("type"))
     written = {name: value for name, value in changes.items() if name in _WRITABLE}
-    if "data" in written:
-        written["data"] = merge_patch(resource.data, written["data"])
-    return apply_changes(resource, written, actor=actor)
+    given = written.get("data")
+    if given is not None:
+        written["data"] = merge_patch(opened(resource.data, resource.id), given)
+    return apply_changes(resource, written, actor=actor, given=given)
 
 
 def locked_for_writing(resource_id: UUID, actor: Caller, precondition: Precondition) -> Resource:
@@ -115,29 +127,54 @@ def apply_changes(
     values: dict[str, Any],
     *,
     actor: Caller,
+    given: Any = None,
     action: str = "updated",
     told: Mapping[str, Any] = NOTHING,
     audience: Iterable[UUID] = (),
 ) -> Resource:
     """Write the values that differ to a locked resource, judged by the present schema; return it.
 
-    `action` names the version and its event, `told` is what that event says beside what changed, and `audience` who
-    hears of it. Without a difference and with nothing `told` there is no write.
+    `data` is in clear. What `actor` may not write of it stays as it is, and raises `PermissionDenied` where `given`,
+    which is what they sent, says otherwise. `action` names the version and its event, and `told` is what that event
+    says beside what changed, `audience` who hears of it. Without a difference and with nothing `told` there is no
+    write.
     """
-    changed = [name for name, value in values.items() if getattr(resource, name) != value]
+    schema = compiled(resource.present_type_id, resource.present_schema_version)
+    clear = opened(resource.data, resource.id)
+    data = values.get("data", clear)
+    if data is not clear:
+        data = Rules.of(actor, schema.keywords, owns=resource.owner_id == actor.id).applied(
+            data, before=clear, given=given
+        )
+    changed = [name for name, value in values.items() if name != "data" and getattr(resource, name) != value]
+    if data != clear:
+        changed.append("data")
     if not changed and not told:
         return resource
     if "visibility" in changed:
         require(resource, Asker.of(actor), Action.SHARE)
+    refuse_bad_data(data, schema)
     before = state_of(resource)
+    stored = sealed(data, schema.keywords.encrypted, resource_id=resource.id, stored=resource.data)
     for name in changed:
-        setattr(resource, name, values[name])
+        setattr(resource, name, stored if name == "data" else values[name])
     resource.schema_version = resource.present_schema_version
-    _refuse_bad_data(resource, resource.present_type_id)
     resource.version += 1
     resource.save(update_fields=[*changed, "schema_version", "version"])
-    record(resource, action, before=before, actor=actor, told=told, audience=audience)
+    if "data" in changed:
+        _keep_side_rows(Written(resource.id, resource.type_key, clear, data, schema.keywords), actor)
+    record(resource, action, before=before, actor=actor, keywords=schema.keywords, told=told, audience=audience)
     return resource
+
+
+def _keep_side_rows(written: Written, actor: Caller) -> None:
+    """Take the unique values and write the references of one record; raises `Conflict` or `ValidationFailed`."""
+    keywords = written.keywords
+    if keywords.references:
+        refuse(unknown_targets([written], actor), ValidationFailed)
+        keep_references([written])
+    if keywords.unique:
+        refuse(taken_values([written]), Conflict)
 
 
 def _refuse_other_type(resource: Resource, type_key: str | None) -> None:
@@ -145,7 +182,8 @@ def _refuse_other_type(resource: Resource, type_key: str | None) -> None:
         raise ValidationFailed.of("type", "immutable", "A resource keeps its type.")
 
 
-def _type_named(key: str) -> Kind:
+def type_named(key: str) -> Kind:
+    """Return what a new resource of the type takes from it; raises `ValidationFailed` where there is none."""
     row = _type_statement().fetch({"key": key})
     if row is None:
         raise ValidationFailed.of("type", "does_not_exist", "There is no such resource type.")
@@ -166,7 +204,8 @@ def _insertion() -> Insertion:
     return Insertion(Resource, "id", "type", "owner", "schema_version", "status", *_WRITABLE)
 
 
-def _complete(content: Content, *, default_visibility: str) -> dict[str, Any]:
+def complete(content: Content, *, default_visibility: str) -> dict[str, Any]:
+    """Return all that a caller writes, by field."""
     return {
         "name": content.name,
         "description": content.description,
@@ -175,11 +214,3 @@ def _complete(content: Content, *, default_visibility: str) -> dict[str, Any]:
         "tags": content.tags or [],
         "external_id": content.external_id,
     }
-
-
-def _refuse_bad_data(resource: Resource, type_id: UUID) -> None:
-    """Raise `ValidationFailed` for data that is too heavy, or not as the type's schema says."""
-    if len(orjson.dumps(resource.data)) > MAX_DATA_BYTES:
-        message = f"Data may weigh {MAX_DATA_BYTES // 1024} KiB as JSON."
-        raise ValidationFailed(details=[Detail("data", "too_large", message)])
-    compiled(type_id, resource.schema_version).validate(resource.data)

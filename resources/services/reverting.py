@@ -7,6 +7,7 @@ from django.db import transaction
 
 from core.errors import ValidationFailed
 from core.permissions import Caller
+from resources.keywords.sealing import opened
 from resources.models import Resource, ResourceVersion
 from resources.services.records import apply_changes, locked_for_writing
 from resources.services.writing import Precondition, no_precondition
@@ -22,11 +23,13 @@ def revert_resource(
 ) -> Resource:
     """Make a new version of the content that version `number` had, judged by the present schema; return the resource.
 
-    Raises what a change raises, and `ValidationFailed` for a version that the resource does not have.
+    What the actor may not write of `data` stays as it is. Raises what a change raises, and `ValidationFailed` for a
+    version that the resource does not have.
     """
     resource = locked_for_writing(resource_id, actor, precondition)
     snapshot = _snapshot(resource, number)
     values = {name: snapshot[name] for name in REVERTED}
+    values["data"] = opened(values["data"], resource.id)
     return apply_changes(resource, values, actor=actor, action="reverted", told={"to_version": number})
 
 

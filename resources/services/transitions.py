@@ -10,6 +10,7 @@ from django.db import transaction
 from core.errors import Conflict, Detail, NotFound, PermissionDenied, ValidationFailed
 from core.permissions import Caller
 from resources.access import Action, Asker, Level
+from resources.keywords.sealing import opened
 from resources.models import Resource
 from resources.services.records import apply_changes
 from resources.services.watching import followers_of
@@ -75,7 +76,7 @@ def transitions_open_to(*, actor: Caller, resource_id: UUID) -> list[Offer]:
         raise NotFound
     level = verdict_on(resource, asker, Action.READ).level
     return [
-        Offer(way, way.missing(resource.data))
+        Offer(way, way.missing(opened(resource.data, resource.id)))
         for way in Transition.all_of(resource.workflow)
         if resource.status in way.sources and way.is_open_to(asker, level)
     ]
@@ -115,7 +116,7 @@ def _way_named(name: str, resource: Resource) -> Transition:
 def _refuse_wrong_moment(way: Transition, resource: Resource) -> None:
     if resource.status not in way.sources:
         raise Conflict(f"This transition does not lead out of the state {resource.status}.")
-    missing = way.missing(resource.data)
+    missing = way.missing(opened(resource.data, resource.id))
     if missing:
         raise ValidationFailed(
             details=[Detail(path, "required", "This has to be given before the transition.") for path in missing]

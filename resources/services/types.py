@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
 from core.errors import Conflict, Detail, NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import ADMIN, Caller
+from resources.keywords.field_rules import stored_rules
 from resources.models import ITEM, Resource, ResourceType, ResourceTypeVersion
-from resources.schemas import refuse_bad_schema, refuse_bad_workflow
+from resources.schemas import Keywords, refuse_bad_schema, refuse_bad_workflow
 from resources.services.indexes import forget_indexes, promise_indexes
+from resources.services.keyword_changes import backfill, refuse_unknown_names, reseal
 from resources.services.misfits import PATIENCE, misfits, refusal_by
 from resources.services.writing import Precondition, no_precondition
 from resources.visibility import Visibility
@@ -41,6 +43,7 @@ def create_type(*, actor: Caller, new: NewType) -> ResourceType:
     _require_admin(actor)
     refuse_bad_schema(new.schema)
     refuse_bad_workflow(new.workflow)
+    refuse_unknown_names(Keywords.of(new.schema), key=new.key)
     try:
         return _insert(actor, new)
     except IntegrityError:
@@ -105,7 +108,7 @@ def _require_admin(actor: Caller) -> None:
 
 @transaction.atomic
 def _insert(actor: Caller, new: NewType) -> ResourceType:
-    kind = ResourceType.objects.create(**asdict(new))
+    kind = ResourceType.objects.create(**asdict(new), field_rules=stored_rules(Keywords.of(new.schema)))
     ResourceTypeVersion.objects.create(type=kind, number=kind.schema_version, schema=kind.schema)
     promise_indexes(kind, actor=actor)
     publish("resource_type.created", subject=kind, actor=actor, data={"after": asdict(new)})
@@ -115,22 +118,29 @@ def _insert(actor: Caller, new: NewType) -> ResourceType:
 def _refuse_bad_change(kind: ResourceType, after: Mapping[str, Any], *, force: bool, patience: float | None) -> None:
     if "schema" in after:
         refuse_bad_schema(after["schema"])
+        refuse_unknown_names(Keywords.of(after["schema"]), key=kind.key)
     if "workflow" in after:
         refuse_bad_workflow(after["workflow"])
     if kind.key == ITEM and after.keys() & {"schema", "workflow"}:
         raise Conflict("The type item takes any object and has no workflow; make a type of your own.")
-    if not force and after.keys() & {"schema", "workflow"}:
-        _refuse_misfits(kind, after, patience)
+    if after.keys() & {"schema", "workflow"}:
+        _refuse_misfits(kind, after, force=force, patience=patience)
 
 
-def _refuse_misfits(kind: ResourceType, after: Mapping[str, Any], patience: float | None) -> None:
-    refused = misfits(kind.key, refusal_by(after), patience=patience)
-    first = list(islice(refused, SHOWN_IDS))
-    number = len(first) + sum(1 for _ in refused)
-    if number:
-        message = f"{number} resource(s) would not fit; `force` changes the type all the same."
-        shown = [Detail("id", "misfit", str(row_id)) for row_id in first]
-        raise Conflict(message, details=[Detail(None, "misfits", str(number)), *shown])
+def _refuse_misfits(kind: ResourceType, after: Mapping[str, Any], *, force: bool, patience: float | None) -> None:
+    """Put what stands beside the rows in step with a new schema; raise `Conflict` for rows that do not fit."""
+    refused: set[UUID] = set()
+    if "schema" in after:
+        old, new = Keywords.of(kind.schema), Keywords.of(after["schema"])
+        reseal(kind.key, old, new)
+        refused |= backfill(kind.key, old, new)
+    if force:
+        return
+    refused.update(misfits(kind.key, refusal_by(after), patience=patience))
+    if refused:
+        message = f"{len(refused)} resource(s) would not fit; `force` changes the type all the same."
+        shown = [Detail("id", "misfit", str(row_id)) for row_id in sorted(refused)[:SHOWN_IDS]]
+        raise Conflict(message, details=[Detail(None, "misfits", str(len(refused))), *shown])
 
 
 def _apply(kind: ResourceType, after: Mapping[str, Any]) -> None:
@@ -139,8 +149,9 @@ def _apply(kind: ResourceType, after: Mapping[str, Any]) -> None:
     kind.version += 1
     if "schema" in after:
         kind.schema_version += 1
+        kind.field_rules = stored_rules(Keywords.of(kind.schema))
         ResourceTypeVersion.objects.create(type=kind, number=kind.schema_version, schema=kind.schema)
-    kind.save(update_fields=[*after, "version", "schema_version"])
+    kind.save(update_fields=[*after, "version", "schema_version", "field_rules"])
 
 
 def _locked(key: str) -> ResourceType:

@@ -1,6 +1,6 @@
 """What every write of a resource shares: the door, the version row, the event."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,12 +12,17 @@ from core.permissions import Caller
 from core.plans import Insertion
 from resources.access import Action, Asker, Holding, Level, Verdict, decide
 from resources.changes import difference
+from resources.keywords.sealing import sealed
 from resources.models import Resource, ResourceQuerySet, ResourceVersion
+from resources.schemas import Keywords, compiled
+from resources.schemas.keywords import OWNER, Path
 
 Precondition = Callable[[int], None]
 """Gets the version that was found and raises when the caller had another one in mind (If-Match)."""
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+NO_KEYWORDS: Final = Keywords()
 
 _STATE: Final = ("name", "description", "status", "visibility", "data", "tags", "external_id", "schema_version")
 
@@ -74,6 +79,42 @@ def state_of(resource: Resource) -> dict[str, Any]:
     }
 
 
+def told_of(
+    resource_id: UUID, before: dict[str, Any], after: dict[str, Any], keywords: Keywords
+) -> dict[str, dict[str, Any]]:
+    """Return what an event tells of two states: what differs, by dotted path.
+
+    Values that not everybody may read are sealed, and `readers` says who may know that they changed.
+    """
+    paths = [rule.path for rule in keywords.read if rule.path not in keywords.encrypted]
+    if paths:
+        before = _sealed_state(resource_id, before, paths, stored=None)
+        after = _sealed_state(resource_id, after, paths, stored=before)
+    old, new = difference(before, after)
+    facts = {"before": old, "after": new}
+    if keywords.read:
+        owner = str(after.get("owner") or before.get("owner"))
+        facts["readers"] = {
+            ".".join(("data", *rule.path)): sorted(owner if role == OWNER else role for role in rule.roles)
+            for rule in keywords.read
+        }
+    return facts
+
+
+def _sealed_state(
+    resource_id: UUID, state: dict[str, Any], paths: Sequence[Path], *, stored: dict[str, Any] | None
+) -> dict[str, Any]:
+    if "data" not in state:
+        return state
+    known = (stored or {}).get("data")
+    return {**state, "data": sealed(state["data"], paths, resource_id=resource_id, stored=known)}
+
+
+def keywords_of(resource: Resource) -> Keywords:
+    """Return the keywords of a row that carries its present schema."""
+    return compiled(resource.present_type_id, resource.present_schema_version).keywords
+
+
 @lru_cache(maxsize=1)
 def _version_insertion() -> Insertion:
     return Insertion(ResourceVersion, "id", "resource", "number", "action", "actor", "snapshot", "changed")
@@ -85,10 +126,14 @@ def record(
     *,
     before: dict[str, Any],
     actor: Caller,
+    keywords: Keywords = NO_KEYWORDS,
     told: Mapping[str, Any] = NOTHING,
     audience: Iterable[UUID] = (),
 ) -> None:
-    """Write the version row and the event of the write that has just been made; the event says `told` as well."""
+    """Write the version row and the event of the write that has just been made; the event says `told` as well.
+
+    `keywords` is needed where `data` may differ.
+    """
     after = state_of(resource)
     old, new = difference(before, after)
     _version_insertion().run(
@@ -101,5 +146,9 @@ def record(
             changed=sorted({**old, **new}),
         )
     )
-    facts = {"before": old, "after": new, **told}
+    facts = (
+        {**told_of(resource.id, before, after, keywords), **told}
+        if keywords.read
+        else {"before": old, "after": new, **told}
+    )
     publish(f"resource.{action}", subject=resource, actor=actor, data=facts, audience=audience)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from accounts.signing_keys import next_key, ring_with_new_key
 from core.crypto.keyring import active_key_id
-from core.crypto.rotation import Column, encrypted_columns, seal_anew
+from core.crypto.rotation import Store, all_stores
 from core.embedded.secrets import replace_secret
 
 _SOURCES: Final = ("JWT_KEYS", "JWT_KEYS_FILE")
@@ -43,12 +43,12 @@ class Command(BaseCommand):
     ) -> None:
         if jwt:
             return self._rotate_jwt(keep=max(keep, 1), lead=timedelta(seconds=max(lead_seconds, 0)), dry_run=dry_run)
-        columns = encrypted_columns()
+        stores = all_stores()
         if dry_run:
-            return self._count(columns)
+            return self._count(stores)
         key = active_key_id()
-        sealed = sum(self._seal(column, batch_size) for column in columns)
-        left = sum(column.stale().count() for column in columns)
+        sealed = sum(self._seal(store, batch_size) for store in stores)
+        left = sum(store.count_stale() for store in stores)
         if left:
             raise CommandError(f"{sealed} values sealed with key {key!r}; {left} are left: see above, run again.")
         self.stdout.write(f"{sealed} values sealed with key {key!r}; no other key is needed any more.")
@@ -73,23 +73,21 @@ class Command(BaseCommand):
         replace_secret(settings.DATA_DIR, "JWT_KEYS", ring)
         self.stdout.write(f"{summary} Start every process anew before then.")
 
-    def _count(self, columns: list[Column]) -> None:
+    def _count(self, stores: list[Store]) -> None:
         total = 0
-        for column in columns:
-            count = column.stale().count()
+        for store in stores:
+            count = store.count_stale()
             total += count
-            self.stdout.write(f"{column.field.place}: {count}")
+            self.stdout.write(f"{store.place}: {count}")
         self.stdout.write(f"{total} values would be sealed with key {active_key_id()!r}.")
 
-    def _seal(self, column: Column, batch_size: int) -> int:
+    def _seal(self, store: Store, batch_size: int) -> int:
         sealed = 0
-        total = column.stale().count()
-        with tqdm(total=total, desc=column.field.place, disable=not sys.stderr.isatty()) as bar:
-            for progress in seal_anew(column, batch_size=batch_size):
+        total = store.count_stale()
+        with tqdm(total=total, desc=store.place, disable=not sys.stderr.isatty()) as bar:
+            for progress in store.seal_anew(batch_size=batch_size):
                 sealed += progress.sealed
                 bar.update(progress.sealed)
                 for primary_key in progress.unreadable:
-                    self.stderr.write(
-                        f"{column.field.place}: row {primary_key} does not open with any key; left as it is."
-                    )
+                    self.stderr.write(f"{store.place}: row {primary_key} does not open with any key; left as it is.")
         return sealed

@@ -23,6 +23,7 @@ from core.permissions import Caller
 from resources import plans
 from resources.access import Level
 from resources.columns import Column, columns_of
+from resources.keywords.sealing import may_hold_sealed, opened_rows
 from resources.models import ResourceType, form_for
 from resources.plans import ListShape, Shape
 from resources.query import FILTERS
@@ -86,7 +87,7 @@ def _write_page(work: Work, asker: Caller, written: Format, part: IO[bytes]) -> 
     state = work.checkpoint
     size = state["page"]
     raw = _page(asker, work, after=state["after"], size=size)
-    rows = orjson.loads(raw)
+    rows = opened_rows(orjson.loads(raw)) if may_hold_sealed(raw) else orjson.loads(raw)
     state["is_read"] = len(rows) < size
     if rows:
         state["after"] = rows[-1]["id"]

@@ -12,7 +12,7 @@ from core.errors import Detail, ValidationFailed
 from resources.columns import JSON, columns_of, put_in, tags_of, value_of
 from resources.schemas.compiled import Schema
 from resources.services.importing.sources import Record, Unreadable
-from resources.services.records import MAX_DATA_BYTES
+from resources.services.judging import MAX_DATA_BYTES
 from resources.visibility import Visibility
 
 MOST_TAGS: Final = 50

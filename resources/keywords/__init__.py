@@ -1,0 +1,1 @@
+"""What the keywords of a schema do: field rules, sealed values, unique values, references."""

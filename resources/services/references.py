@@ -1,0 +1,121 @@
+"""What becomes of resources that refer to one that is deleted, as `on_delete` of their `x-ref` says."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Q
+
+from core.errors import Conflict, Detail
+from core.permissions import SYSTEM, Caller
+from core.purge import before_removal
+from resources.models import Resource, ResourceReference
+from resources.schemas.keywords import CASCADE, RESTRICT, SET_NULL
+from resources.services.writing import keywords_of, record, state_of
+
+SHOWN_IDS: Final = 10
+"""How many of the resources that stand in the way are named, of those that the caller may read."""
+
+
+def taken_along(resource: Resource, *, actor: Caller) -> list[Resource]:
+    """Return the live resources that go to the bin with this one, locked; raises `Conflict` where one forbids it."""
+    live = Q(resource__deleted_at__isnull=True)
+    if not ResourceReference.objects.filter(live, target_id=resource.id).exists():
+        return []
+    gone: set[UUID] = set()
+    followers: list[Resource] = []
+    # What is locked gets no new reference, so the last look finds what the one before it found.
+    while (found := _followers({resource.id}, live)) != gone:
+        gone, followers = found, _locked(found)
+    _refuse_restricted({resource.id, *gone}, actor)
+    return followers
+
+
+def brought_back(resource: Resource) -> list[Resource]:
+    """Return what the deletion of this resource took along, locked; raises `Conflict` while a target is in the bin."""
+    back = _followers({resource.id}, Q(resource__delete_op=resource.delete_op))
+    waiting = ResourceReference.objects.filter(
+        resource_id__in={resource.id, *back}, on_delete__in=[RESTRICT, CASCADE], target__deleted_at__isnull=False
+    ).exclude(target_id__in={resource.id, *back})
+    paths = waiting.order_by("path").values_list("path", flat=True).distinct()
+    details = [Detail(f"data.{path}", "in_bin", "What this refers to is in the bin.") for path in paths]
+    if details:
+        raise Conflict("Restore first what it refers to.", details=details)
+    return _locked(back)
+
+
+def clear_references(targets: Iterable[UUID]) -> int:
+    """Take resources that are about to be destroyed out of the live ones that refer to them; return how many changed.
+
+    The new data is not judged: whoever writes it next has to give what the schema then demands.
+    """
+    wanted = set(targets)
+    rows = ResourceReference.objects.filter(
+        target_id__in=wanted, on_delete=SET_NULL, resource__deleted_at__isnull=True
+    ).values_list("resource_id", "path", "target_id")
+    places: dict[UUID, list[tuple[str, UUID]]] = {}
+    for source_id, path, target in rows:
+        places.setdefault(source_id, []).append((path, target))
+    for source in _locked(places):
+        _clear(source, places[source.id])
+    return len(places)
+
+
+@before_removal(Resource)
+def let_go(ids: Sequence[object]) -> None:
+    """Take what the bin loses out of the live records that refer to it."""
+    clear_references(row_id for row_id in ids if isinstance(row_id, UUID))
+
+
+def _clear(source: Resource, places: list[tuple[str, UUID]]) -> None:
+    before = state_of(source)
+    for path, target in places:
+        source.data = _emptied(source.data, path.split("."), str(target))
+    source.version += 1
+    source.save(update_fields=["data", "version"])
+    told = {"destroyed": sorted(str(target) for _, target in places)}
+    record(source, "updated", before=before, actor=SYSTEM, keywords=keywords_of(source), told=told)
+
+
+def _emptied(data: Any, path: list[str], target: str) -> Any:
+    """Return the data without this id at the path: the property goes, or the item of the list."""
+    if not isinstance(data, dict) or path[0] not in data:
+        return data
+    name, *rest = path
+    value = data[name]
+    if rest:
+        return {**data, name: _emptied(value, rest, target)}
+    if isinstance(value, list):
+        return {**data, name: [item for item in value if item != target]}
+    return {key: kept for key, kept in data.items() if key != name} if value == target else data
+
+
+def _followers(found: set[UUID], among: Q) -> set[UUID]:
+    """Return the resources that `cascade` joins to the found ones, over any number of steps."""
+    frontier, followers = found, set[UUID]()
+    while frontier:
+        rows = ResourceReference.objects.filter(among, target_id__in=frontier, on_delete=CASCADE)
+        frontier = set(rows.values_list("resource_id", flat=True)) - followers - found
+        followers |= frontier
+    return followers
+
+
+def _refuse_restricted(gone: set[UUID], actor: Caller) -> None:
+    rows = ResourceReference.objects.filter(
+        target_id__in=gone, on_delete=RESTRICT, resource__deleted_at__isnull=True
+    ).exclude(resource_id__in=gone)
+    sources = set(rows.values_list("resource_id", flat=True))
+    if not sources:
+        return
+    seen = Resource.objects.visible_to(actor).filter(id__in=sources).order_by("id").values_list("id", flat=True)
+    shown = [Detail("id", "referrer", str(row_id)) for row_id in seen[:SHOWN_IDS]]
+    message = f"{len(sources)} resource(s) refer to this."
+    raise Conflict(message, details=[Detail(None, "referrers", str(len(sources))), *shown])
+
+
+def _locked(ids: Iterable[UUID]) -> list[Resource]:
+    wanted = list(ids)
+    if not wanted:
+        return []
+    rows = Resource.all_objects.with_present_schema().filter(id__in=wanted)
+    return list(rows.select_for_update(of=("self",), no_key=True).order_by("id"))
