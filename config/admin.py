@@ -40,7 +40,14 @@ _GROUPS: Final = (
             ("resources.ResourceType", "category"),
         ),
     ),
-    ("Messages", (("notifications.Message", "mail"),)),
+    (
+        "Messages",
+        (
+            ("notifications.Message", "mail"),
+            ("notifications.WebhookEndpoint", "webhook"),
+            ("notifications.WebhookDelivery", "outgoing_mail"),
+        ),
+    ),
     (
         "Operations",
         (

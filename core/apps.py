@@ -10,7 +10,9 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Import what registers itself, in every app and here; the checks."""
-        autodiscover_modules("subscribers", "live", "personal_data", "jobs", "access_columns", "configuration")
+        autodiscover_modules(
+            "subscribers", "live", "personal_data", "jobs", "access_columns", "configuration", "gauges"
+        )
         import_module("core.own_personal_data")
         import_module("core.live.jobs")
         import_module("core.api.checks")

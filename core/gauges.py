@@ -1,6 +1,7 @@
 """What `/metrics` looks up when it is asked: background work, the database's sessions, breakers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from django.db import DatabaseError, InterfaceError, connection
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -24,6 +25,15 @@ _FAILED_JOBS = (
 )
 
 
+LOOKED_UP: Final[list[Callable[[], Iterable[Metric]]]] = []
+
+
+def looked_up(function: Callable[[], Iterable[Metric]]) -> Callable[[], Iterable[Metric]]:
+    """Register what an app looks up in the database for each scrape, in its `gauges.py`."""
+    LOOKED_UP.append(function)
+    return function
+
+
 class GaugeCollector(Collector):
     """Asks PostgreSQL and Redis once a scrape; without the database it says just that."""
 
@@ -33,20 +43,21 @@ class GaugeCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         yield self._breakers()
         try:
-            gauges = [*self._work(), *self._jobs(), self._sessions(), *self._schedules()]
+            found = [*self._work(), *self._jobs(), self._sessions(), *self._schedules()]
+            found += [family for function in LOOKED_UP for family in function()]
         except (DatabaseError, InterfaceError):
             connection.close()
-            gauges = []
-        yield _gauge("nook_database_up", "Whether PostgreSQL answers.", int(bool(gauges)))
-        yield from gauges
+            found = []
+        yield gauge("nook_database_up", "Whether PostgreSQL answers.", int(bool(found)))
+        yield from found
 
     def _work(self) -> Iterable[Metric]:
         work = lag()
-        yield _gauge("nook_outbox_lag_seconds", "How long the oldest due row has waited.", work["outbox_lag_seconds"])
-        yield _gauge("nook_outbox_rows", "Rows of the outbox.", work["outbox_rows"])
-        yield _gauge("nook_outbox_running", "Rows that a worker holds.", work["outbox_running"])
-        yield _gauge("nook_dead_letters", "Tasks that were given up.", work["dead_letters"])
-        yield _gauges("nook_queue_depth", "Rows of the outbox by queue.", "queue", work["queue_depth"])
+        yield gauge("nook_outbox_lag_seconds", "How long the oldest due row has waited.", work["outbox_lag_seconds"])
+        yield gauge("nook_outbox_rows", "Rows of the outbox.", work["outbox_rows"])
+        yield gauge("nook_outbox_running", "Rows that a worker holds.", work["outbox_running"])
+        yield gauge("nook_dead_letters", "Tasks that were given up.", work["dead_letters"])
+        yield gauges("nook_queue_depth", "Rows of the outbox by queue.", "queue", work["queue_depth"])
 
     def _jobs(self) -> Iterable[Metric]:
         with connection.cursor() as cursor:
@@ -54,13 +65,13 @@ class GaugeCollector(Collector):
             states = {"queued": 0, "running": 0} | dict(cursor.fetchall())
             cursor.execute(_FAILED_JOBS)
             (failed,) = cursor.fetchone()
-        yield _gauges("nook_jobs", "Jobs that have not ended.", "state", states)
-        yield _gauge("nook_jobs_failed", "Jobs of the last 7 days that failed.", failed)
+        yield gauges("nook_jobs", "Jobs that have not ended.", "state", states)
+        yield gauge("nook_jobs_failed", "Jobs of the last 7 days that failed.", failed)
 
     def _sessions(self) -> Metric:
         with connection.cursor() as cursor:
             cursor.execute(_SESSIONS)
-            return _gauges("nook_database_sessions", "Sessions of our database.", "state", dict(cursor.fetchall()))
+            return gauges("nook_database_sessions", "Sessions of our database.", "state", dict(cursor.fetchall()))
 
     def _schedules(self) -> Iterable[Metric]:
         with connection.cursor() as cursor:
@@ -68,19 +79,21 @@ class GaugeCollector(Collector):
             rows = cursor.fetchall()
         ages = {name: float(age) for name, age, _ in rows}
         failed = {name: has_failed for name, _, has_failed in rows}
-        yield _gauges("nook_schedule_age_seconds", "Since the latest run was due.", "name", ages)
-        yield _gauges("nook_schedule_failed", "Whether the latest run failed.", "name", failed)
+        yield gauges("nook_schedule_age_seconds", "Since the latest run was due.", "name", ages)
+        yield gauges("nook_schedule_failed", "Whether the latest run failed.", "name", failed)
 
     def _breakers(self) -> Metric:
         values = {name: _BREAKER_VALUES[state] for name, state in states().items()}
-        return _gauges("nook_breaker_state", "0 closed, 1 half-open, 2 open.", "name", values)
+        return gauges("nook_breaker_state", "0 closed, 1 half-open, 2 open.", "name", values)
 
 
-def _gauge(name: str, text: str, value: float) -> Metric:
+def gauge(name: str, text: str, value: float) -> Metric:
+    """Return one number."""
     return GaugeMetricFamily(name, text, value=value)
 
 
-def _gauges(name: str, text: str, label: str, values: dict[str, float] | dict[str, int]) -> Metric:
+def gauges(name: str, text: str, label: str, values: dict[str, float] | dict[str, int]) -> Metric:
+    """Return a number for each value of a label."""
     family = GaugeMetricFamily(name, text, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)

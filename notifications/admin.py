@@ -17,6 +17,9 @@ from notifications import services
 from notifications.kinds import KINDS
 from notifications.models import STATES, Message, MessageAttempt
 from notifications.templates import render
+from notifications.webhook_admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
+
+__all__ = ["MessageAdmin", "WebhookDeliveryAdmin", "WebhookEndpointAdmin"]
 
 _STATE_COLOURS: Final = {
     "queued": "info",

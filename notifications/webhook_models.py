@@ -86,7 +86,8 @@ class WebhookEndpoint(BaseModel):
         ]
 
     def __str__(self) -> str:
-        return self.url
+        # Without the query, which often holds the receiver's own key.
+        return self.url.partition("?")[0]
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):

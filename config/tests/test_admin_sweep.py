@@ -21,7 +21,8 @@ from core.models import DeadLetter, Event, Job, OutboxRow, ScheduleRun
 from core.permissions import SYSTEM, Caller
 from core.queue import enqueue
 from notifications import services
-from notifications.models import Message
+from notifications.models import Message, WebhookDelivery, WebhookEndpoint
+from notifications.services import webhooks
 from resources.models import Comment, FileVersion, Resource, ResourceType
 from resources.tests.factories import attach, create_file, create_resource
 
@@ -85,6 +86,20 @@ def make_comment() -> Comment:
     return Comment.objects.create(resource=create_resource(author), author=author, body="A remark")
 
 
+def make_webhook_delivery() -> WebhookDelivery:
+    delivery = WebhookDelivery.objects.create(
+        endpoint=make_webhook(), event_id=create_user().pk, event_type="resource.created", body="{}", state="failed"
+    )
+    delivery.attempts.create(number=1, outcome="refused", status=500)
+    return delivery
+
+
+def make_webhook() -> WebhookEndpoint:
+    return webhooks.create_endpoint(
+        actor=Caller.of(create_user()), url="https://hooks.example.com/", events=["threat.*"]
+    ).row
+
+
 MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     User: create_user,
     Role: lambda: Role.objects.create(name=f"role-{next(_numbers)}", permissions=["read:user"]),
@@ -96,6 +111,8 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Passkey: make_passkey,
     Threat: lambda: Threat.objects.create(rule="mass_delete", user=create_user(), key="x", summary="Many deletions"),
     Message: make_message,
+    WebhookEndpoint: make_webhook,
+    WebhookDelivery: make_webhook_delivery,
     Event: make_event,
     DeadLetter: make_dead_letter,
     Job: lambda: create_job("profile.export", actor=Caller.of(create_user())),

@@ -15,6 +15,7 @@ from notifications.services.webhooks.endpoints import (
     delete_endpoint,
     end_secret,
     rotate_secret,
+    rotate_secret_of,
     switch_endpoints,
     without_secrets,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "redeliver_many",
     "redeliverable",
     "rotate_secret",
+    "rotate_secret_of",
     "send_due",
     "send_test",
     "switch_endpoints",

@@ -1,0 +1,56 @@
+"""`manage.py webhooks_redeliver`: webhooks that were given up, or sent, once more."""
+
+import argparse
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
+
+from core.permissions import SYSTEM
+from notifications.models import WebhookDelivery, WebhookEndpoint
+from notifications.services import webhooks
+from notifications.webhook_models import DELIVERED, FAILED
+
+
+class Command(BaseCommand):
+    help = (
+        "Send webhook deliveries again, under the same webhook-id: to their receivers, who see them a second time "
+        "where the first arrived. Leaves alone what is under way, what its owner may no longer read, and webhooks "
+        "that are switched off."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--endpoint", type=UUID, help="Only those of this webhook (its id).")
+        parser.add_argument("--since", type=_moment, help="Only of events from this time on, as 2026-11-21T08:00:00Z.")
+        parser.add_argument(
+            "--state", choices=(FAILED, DELIVERED), default=FAILED, help="failed (the default) or delivered."
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Only say how many it would be, and whose.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        deliveries = webhooks.redeliverable(self._chosen(options))
+        if options["dry_run"]:
+            for endpoint in WebhookEndpoint.objects.filter(deliveries__in=deliveries).distinct().order_by("pk"):
+                count = deliveries.filter(endpoint=endpoint).count()
+                self.stdout.write(f"{endpoint.pk}  {webhooks.without_secrets(endpoint.url)}  {count}")
+            self.stdout.write(f"Would send {deliveries.count()} deliveries again.")
+            return
+        count = webhooks.redeliver_many(actor=SYSTEM, deliveries=self._chosen(options))
+        self.stdout.write(f"Queued {count} deliveries again.")
+
+    def _chosen(self, options: dict[str, Any]) -> QuerySet[WebhookDelivery]:
+        deliveries: QuerySet[WebhookDelivery] = WebhookDelivery.objects.filter(state=options["state"])
+        if options["endpoint"]:
+            if not WebhookEndpoint.objects.filter(pk=options["endpoint"]).exists():
+                raise CommandError(f"There is no webhook {options['endpoint']}.")
+            deliveries = deliveries.filter(endpoint_id=options["endpoint"])
+        if options["since"]:
+            deliveries = deliveries.filter(created_at__gte=options["since"])
+        return deliveries
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
