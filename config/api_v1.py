@@ -28,7 +28,7 @@ from accounts.api.users import Me, OneUser, RestoreUser, Users
 from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
-from notifications.api import webhooks
+from notifications.api import inbox, webhooks
 from resources.api import bulk, files, owning, transitions, uploads, versions
 from resources.api import views as resources
 from resources.api.comments import Comments, OneComment
@@ -98,6 +98,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs", Jobs.as_view(), name="jobs"),
     path("jobs/<uuid:job_id>", OneJob.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel", JobCancellation.as_view(), name="job-cancellation"),
+    # Notifications
+    path("notifications", inbox.Notifications.as_view(), name="notifications"),
+    path("notifications/unread-count", inbox.UnreadCount.as_view(), name="notifications-unread-count"),
+    path("notifications/read-all", inbox.AllRead.as_view(), name="notifications-read-all"),
+    path("notifications/<uuid:notification_id>", inbox.OneNotification.as_view(), name="notification"),
+    path("notifications/<uuid:notification_id>/read", inbox.ReadMark.as_view(), name="notification-read"),
+    path("notifications/<uuid:notification_id>/unread", inbox.UnreadMark.as_view(), name="notification-unread"),
+    path("notifications/<uuid:notification_id>/deliveries", inbox.Deliveries.as_view(), name="notification-deliveries"),
     # Webhooks
     path("webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
     path("webhooks/<uuid:webhook_id>", webhooks.OneWebhook.as_view(), name="webhook"),

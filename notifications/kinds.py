@@ -1,10 +1,16 @@
-"""The registry of message kinds: what people can be told, under which code, with which variables.
+"""The registry of kinds: what people can be told, under which code, with which variables, on which channels.
 
-A kind's templates are `templates/emails/<code>.{subject.txt,txt,html}`.
+A kind's templates are `templates/emails/<code>.{subject.txt,txt,html}`, of which the subject is also the title in
+the inbox, and `templates/in_app/<code>.txt` for what stands below it there, if anything does. An app of one's own
+registers its kinds in its `kinds.py`:
+
+    register_kind(Kind("bookmark.dead", "A bookmark leads nowhere", "bookmarks", required=frozenset({"url"})))
 """
 
 from dataclasses import dataclass
 from typing import Final
+
+from notifications.models import EMAIL, IN_APP, SMS
 
 
 class UnknownKind(LookupError):
@@ -13,25 +19,55 @@ class UnknownKind(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of message; a security kind can never be switched off by its recipient.
+    """One kind of message; a security kind can never be switched off by its recipient, and never waits.
 
-    `channel` is the way it leaves by: "email", or "sms" with one template, `templates/sms/<code>.txt`.
+    `channels` are those that it leaves by as long as its recipient does not choose otherwise: `in_app` is a place in
+    the inbox, and is not for kinds whose variables are secrets. On `sms` it has one template,
+    `templates/sms/<code>.txt`.
     """
 
     code: str
     title: str
     category: str
     is_security: bool = False
-    channel: str = "email"
+    channels: tuple[str, ...] = (IN_APP, EMAIL)
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
+    offers: tuple[str, ...] = ()
+    """Channels that a recipient may choose in addition."""
+    waits: bool = True
+    """Whether it may wait for the end of quiet hours, or for a digest."""
+    by_hand: bool = False
+    """Whether staff may send it to whom they choose."""
+
+    @property
+    def channel(self) -> str:
+        """Return the channel on which it leaves the house when it is sent to an address."""
+        return next((channel for channel in self.channels if channel != IN_APP), EMAIL)
+
+    @property
+    def all_channels(self) -> tuple[str, ...]:
+        """Return the channels on which it can be told: by default, then by choice."""
+        return (*self.channels, *self.offers)
+
+    @property
+    def may_wait(self) -> bool:
+        return self.waits and not self.is_security
+
+    @property
+    def may_be_switched_off(self) -> bool:
+        return not self.is_security
+
+    @property
+    def variables(self) -> frozenset[str]:
+        return self.required | self.optional
 
     def refuse_wrong_variables(self, given: frozenset[str]) -> None:
         """Raise `ValueError` when a required variable is missing or an unknown one is given."""
         missing = self.required - given
         if missing:
             raise ValueError(f"{self.code} lacks {', '.join(sorted(missing))}.")
-        unknown = given - self.required - self.optional
+        unknown = given - self.variables
         if unknown:
             raise ValueError(f"{self.code} has no variable {', '.join(sorted(unknown))}.")
 
@@ -39,6 +75,10 @@ class Kind:
 ACCOUNT: Final = "account"
 OPERATIONS: Final = "operations"
 WORK: Final = "work"
+NEWS: Final = "news"
+
+DIGEST: Final = "system.digest"
+"""The mail in which several notifications go together."""
 
 _ORIGIN: Final = frozenset({"ip", "device"})
 
@@ -50,15 +90,17 @@ KINDS: Final[dict[str, Kind]] = {
             "Confirm your e-mail address",
             ACCOUNT,
             is_security=True,
+            channels=(EMAIL,),
             required=frozenset({"link"}),
             optional=frozenset({"valid_for"}),
         ),
-        Kind("account.welcome", "Welcome", ACCOUNT),
+        Kind("account.welcome", "Welcome", ACCOUNT, waits=False),
         Kind(
             "account.password_reset",
             "Reset your password",
             ACCOUNT,
             is_security=True,
+            channels=(EMAIL,),
             required=frozenset({"link"}),
             optional=frozenset({"valid_for"}) | _ORIGIN,
         ),
@@ -67,6 +109,7 @@ KINDS: Final[dict[str, Kind]] = {
             "You are invited",
             ACCOUNT,
             is_security=True,
+            channels=(EMAIL,),
             required=frozenset({"link", "inviter"}),
             optional=frozenset({"valid_for"}),
         ),
@@ -89,9 +132,17 @@ KINDS: Final[dict[str, Kind]] = {
             "Your account is deleted",
             ACCOUNT,
             is_security=True,
+            channels=(EMAIL,),
             required=frozenset({"link", "valid_for"}),
         ),
-        Kind("account.deleted", "Your account was deleted", ACCOUNT, is_security=True, required=frozenset({"days"})),
+        Kind(
+            "account.deleted",
+            "Your account was deleted",
+            ACCOUNT,
+            is_security=True,
+            channels=(EMAIL,),
+            required=frozenset({"days"}),
+        ),
         Kind("account.password_changed", "Your password was changed", ACCOUNT, is_security=True, optional=_ORIGIN),
         Kind(
             "account.mfa_changed",
@@ -118,12 +169,20 @@ KINDS: Final[dict[str, Kind]] = {
             required=frozenset({"title", "text"}),
         ),
         Kind("account.token_reuse", "A session was ended for safety", ACCOUNT, is_security=True, optional=_ORIGIN),
-        Kind("account.email_taken", "You already have an account", ACCOUNT, is_security=True, optional=_ORIGIN),
+        Kind(
+            "account.email_taken",
+            "You already have an account",
+            ACCOUNT,
+            is_security=True,
+            channels=(EMAIL,),
+            optional=_ORIGIN,
+        ),
         Kind(
             "account.email_change",
             "Confirm your new e-mail address",
             ACCOUNT,
             is_security=True,
+            channels=(EMAIL,),
             required=frozenset({"link"}),
             optional=frozenset({"valid_for"}),
         ),
@@ -147,6 +206,7 @@ KINDS: Final[dict[str, Kind]] = {
             "Your data is ready",
             ACCOUNT,
             is_security=True,
+            channels=(EMAIL,),
             required=frozenset({"link"}),
             optional=frozenset({"valid_for"}),
         ),
@@ -170,7 +230,7 @@ KINDS: Final[dict[str, Kind]] = {
             "Code that proves a telephone number",
             ACCOUNT,
             is_security=True,
-            channel="sms",
+            channels=(SMS,),
             required=frozenset({"code"}),
             optional=frozenset({"valid_for"}),
         ),
@@ -225,9 +285,20 @@ KINDS: Final[dict[str, Kind]] = {
             required=frozenset({"url", "reason"}),
         ),
         Kind(
+            "system.broadcast",
+            "News from those who run this",
+            NEWS,
+            by_hand=True,
+            required=frozenset({"title", "text"}),
+            optional=frozenset({"link"}),
+        ),
+        Kind(DIGEST, "What happened", NEWS, channels=(EMAIL,), waits=False, required=frozenset({"period"})),
+        Kind(
             "ops.alert",
             "Something needs an operator",
             OPERATIONS,
+            waits=False,
+            by_hand=True,
             required=frozenset({"title", "text"}),
             optional=frozenset({"link"}),
         ),
@@ -241,3 +312,11 @@ def kind_of(code: str) -> Kind:
         return KINDS[code]
     except KeyError:
         raise UnknownKind(code) from None
+
+
+def register_kind(kind: Kind) -> Kind:
+    """Add a kind of an app of one's own; raises `ValueError` for a code that is taken."""
+    if kind.code in KINDS and KINDS[kind.code] != kind:
+        raise ValueError(f"There is a kind {kind.code!r} already.")
+    KINDS[kind.code] = kind
+    return kind

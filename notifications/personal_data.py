@@ -1,19 +1,24 @@
-"""What notifications hold about a person: the messages to them, and their webhooks."""
+"""What notifications hold about a person: what they were told and how they want to be told; their webhooks."""
 
 from collections.abc import Iterator
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
-from notifications.models import Message, WebhookDelivery, WebhookEndpoint
+from notifications.models import Message, Notification, NotificationPreferences, WebhookDelivery, WebhookEndpoint
 
 _ENDPOINT = ("id", "url", "events", "is_active", "last_success_at", "failing_since", "created_at")
 _DELIVERY = ("id", "endpoint_id", "event_id", "event_type", "state", "attempt_count", "delivered_at", "created_at")
 _MESSAGE = ("id", "kind", "channel", "address", "locale", "state", "created_at", "sent_at")
 
+_NOTIFICATION = ("id", "kind", "subject_type", "subject_id", "told", "created_at", "read_at", "archived_at")
+_PREFERENCES = ("choices", "quiet_from", "quiet_until", "quiet_time_zone", "digest", "updated_at")
 
-@exports_personal_data("notifications", tables=("messages", "webhook_endpoints", "webhook_deliveries"))
+_TABLES = ("messages", "notifications", "notification_preferences", "webhook_endpoints", "webhook_deliveries")
+
+
+@exports_personal_data("notifications", tables=_TABLES)
 def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield what was sent to the person and when; not the texts, which hold links that may still serve."""
     messages = Message.objects.filter(recipient_id=user_id)
@@ -30,14 +35,23 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         rows_of(deliveries, *_DELIVERY),
         about="Which events were sent to your webhooks, and what became of them.",
     )
+    yield PersonalFile(
+        "notifications/inbox.json",
+        rows_of(Notification.objects.filter(user_id=user_id).annotate(told=F("context")), *_NOTIFICATION),
+        about="What you were told, and when you read it.",
+    )
+    yield PersonalFile(
+        "notifications/preferences.json",
+        rows_of(NotificationPreferences.objects.filter(user_id=user_id), *_PREFERENCES),
+        about="How you want to be told.",
+    )
 
 
-@erases_personal_data(
-    "notifications",
-    tables=("messages", "message_attempts", "webhook_endpoints", "webhook_deliveries", "webhook_attempts"),
-)
+@erases_personal_data("notifications", tables=(*_TABLES, "message_attempts", "webhook_attempts"))
 def erase(erasure: Erasure) -> None:
-    """Delete the person's webhooks, and the messages to them, those too that went to an address and to no account."""
+    """Delete all that is theirs, and messages that were sent to an address of theirs and to no account."""
+    erasure.delete(Notification.objects.filter(user_id=erasure.user_id))
+    erasure.delete(NotificationPreferences.objects.filter(user_id=erasure.user_id))
     to_them = Q(recipient_id=erasure.user_id) | Q(recipient=None, address__in=sorted(erasure.addresses))
     erasure.delete(Message.objects.filter(to_them))
     erasure.delete(WebhookEndpoint.objects.filter(owner_id=erasure.user_id))

@@ -25,8 +25,8 @@ from config.tests.cast import ApiClient
 from core.api.routes import api_routes
 from core.jobs import create_job
 from core.permissions import SYSTEM, Caller
-from notifications.models import WebhookDelivery, WebhookEndpoint
-from notifications.services import webhooks
+from notifications.models import Notification, WebhookDelivery, WebhookEndpoint
+from notifications.services import News, notify, webhooks
 from resources.access import Level
 from resources.models import Comment, SavedView
 from resources.services.sharing import MadeShare, NewLink, NewShare, create_share
@@ -231,6 +231,7 @@ class Stage:
             "type": LETTER["type"],
             "external_id": LETTER["external_id"],
             "key": self.kind.key,
+            "notification_id": str(self._told().pk),
             "job_id": str(create_job("profile.export", actor=Caller.of(self.target)).pk),
         }
 
@@ -246,6 +247,11 @@ class Stage:
             endpoint=made.row, event_id=self.target.pk, event_type="resource.created", body="{}", state="delivered"
         )
         return made.row
+
+    def _told(self) -> Notification:
+        """Tell the target something, and return their row."""
+        notify(News("system.broadcast", {"title": "News", "text": "All is well."}), to=[self.target.pk])
+        return Notification.objects.get(user=self.target)
 
     def path(self, operation: Operation) -> str:
         """Return the operation's path with what stands on the stage."""

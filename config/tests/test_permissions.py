@@ -98,6 +98,15 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/exports": (401, 202, 202, 202, 202),
     # Jobs
     "GET /api/v1/jobs": (401, 200, 200, 200, 200),
+    # Notifications: everybody's are their own
+    "GET /api/v1/notifications": (401, 200, 200, 200, 200),
+    "GET /api/v1/notifications/unread-count": (401, 200, 200, 200, 200),
+    "POST /api/v1/notifications/read-all": (401, 200, 200, 200, 200),
+    "GET /api/v1/notifications/{notification_id}": (401, 200, 404, 404, 404),
+    "DELETE /api/v1/notifications/{notification_id}": (401, 204, 404, 404, 404),
+    "POST /api/v1/notifications/{notification_id}/read": (401, 200, 404, 404, 404),
+    "POST /api/v1/notifications/{notification_id}/unread": (401, 200, 404, 404, 404),
+    "GET /api/v1/notifications/{notification_id}/deliveries": (401, 200, 404, 404, 404),
     "GET /api/v1/jobs/{job_id}": (401, 200, 404, 404, 200),
     "POST /api/v1/jobs/{job_id}/cancel": (401, 200, 404, 404, 200),
     # Resources: the target's is private, so a stranger does not learn that it is there
@@ -203,6 +212,15 @@ NOT_FOR_TOKENS = frozenset(
         "POST /api/v1/profile/phone/confirm",
         "POST /api/v1/profile/phone/resend",
         "POST /api/v1/profile/export",
+        # An inbox holds words of all that happens to a person.
+        "GET /api/v1/notifications",
+        "GET /api/v1/notifications/unread-count",
+        "POST /api/v1/notifications/read-all",
+        "GET /api/v1/notifications/{notification_id}",
+        "DELETE /api/v1/notifications/{notification_id}",
+        "POST /api/v1/notifications/{notification_id}/read",
+        "POST /api/v1/notifications/{notification_id}/unread",
+        "GET /api/v1/notifications/{notification_id}/deliveries",
     }
     # A webhook goes on telling when the token that made it has long ended.
     | {name for name in MATRIX if "/api/v1/webhooks" in name}

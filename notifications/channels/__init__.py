@@ -1,9 +1,17 @@
-"""The ways a message leaves the house; each module here is the only importer of its outside world."""
+"""The ways a message leaves the house; each module here is the only importer of its outside world.
+
+A channel is a function that hands one rendered message over, registered under a code:
+
+    register_channel(Channel("pager", "Pager", send, address_field="phone"))
+
+It returns what the other side answered, and raises `DeliveryFailed` when that was a no: retries, attempts, states and
+dead letters are the delivery's, not the channel's.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +23,8 @@ class Outgoing:
     subject: str
     text: str
     html: str = ""
+    unsubscribe_url: str = ""
+    """Where one click switches messages of this kind off, without a sign-in; empty where they cannot be."""
 
 
 class DeliveryFailed(Exception):
@@ -37,3 +47,42 @@ class ServerDown(DeliveryFailed):
 
 Fence: TypeAlias = Callable[[], None]
 """Called by a channel right before the step that cannot be taken back; raises when another worker has taken over."""
+
+
+class Send(Protocol):
+    """Hands one message over and returns what the other side answered; raises `DeliveryFailed`."""
+
+    def __call__(self, outgoing: Outgoing, *, fence: Fence) -> str: ...
+
+
+def _ten_seconds() -> float:
+    return 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One way out.
+
+    `address_field` names the column of the user that holds where they are reached (by nothing, where it is empty or
+    null), `proof_field` the one that says whether that is proved. A channel that `has_parts` is sent the templates
+    of mail: subject, text, HTML; any other one text, `templates/<code>/<kind>.txt`.
+    """
+
+    code: str
+    title: str
+    send: Send
+    address_field: str
+    proof_field: str = ""
+    has_parts: bool = False
+    timeout: Callable[[], float] = _ten_seconds
+    """How long each of its socket operations takes at most."""
+
+
+CHANNELS: Final[dict[str, Channel]] = {}
+
+
+def register_channel(channel: Channel) -> Channel:
+    """Add a way out; raises `ValueError` for a code that is taken."""
+    if CHANNELS.setdefault(channel.code, channel) != channel:
+        raise ValueError(f"There is a channel {channel.code!r} already.")
+    return channel

@@ -22,7 +22,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from core.breaker import CircuitOpen, breaker
-from notifications.channels import DeliveryFailed, Fence, Outgoing, ServerDown
+from notifications.channels import Channel, DeliveryFailed, Fence, Outgoing, ServerDown, register_channel
 
 _LONGEST_LINE: Final = 998  # RFC 5322, 2.1.1
 _ACCEPTED_IN_FOLDER: Final = "written to the mail folder"
@@ -72,6 +72,10 @@ def _compose(outgoing: Outgoing) -> EmailMessage:
     mail["Message-ID"] = outgoing.message_id
     mail["Date"] = format_datetime(timezone.now())
     mail["Auto-Submitted"] = "auto-generated"
+    if outgoing.unsubscribe_url:
+        # RFC 8058: the mail program's own button sends the second line to the address in the first.
+        mail["List-Unsubscribe"] = f"<{outgoing.unsubscribe_url}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(outgoing.text, cte=_transfer_encoding(outgoing.text))
     if outgoing.html:
         mail.add_alternative(outgoing.html, subtype="html", cte=_transfer_encoding(outgoing.html))
@@ -188,3 +192,10 @@ def _failures_told() -> Iterator[None]:
 
 def _readable(raw: bytes | str) -> str:
     return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+
+
+def _timeout() -> float:
+    return float(settings.MAIL.get("timeout", 1))
+
+
+register_channel(Channel("email", "E-mail", send, address_field="email", has_parts=True, timeout=_timeout))

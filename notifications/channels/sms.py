@@ -15,7 +15,7 @@ from django.conf import settings
 
 from core.breaker import CircuitOpen
 from core.http_client import AddressRefused, RequestFailed, Response, request, retry_after_of
-from notifications.channels import DeliveryFailed, Fence, Outgoing, ServerDown
+from notifications.channels import Channel, DeliveryFailed, Fence, Outgoing, ServerDown, register_channel
 
 _PRINTED: Final = "printed on the console"
 _NOT_THIS_MESSAGE: Final = frozenset({401, 403, 404, 408, 409, 425, 429})
@@ -109,3 +109,12 @@ def _told(response: Response) -> dict[str, object]:
 def _pause_asked_for(response: Response) -> timedelta | None:
     seconds = retry_after_of(response)
     return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _timeout() -> float:
+    return float(settings.SMS.get("timeout", 1))
+
+
+register_channel(
+    Channel("sms", "Text message", send, address_field="phone", proof_field="phone_verified", timeout=_timeout)
+)

@@ -1,8 +1,27 @@
-"""The verbs of this floor: send a message, deliver it, send it again, forget it."""
+"""The verbs of this floor: tell people, send a message, deliver it, send it again, forget it."""
 
+from notifications.services.announcing import Announcement, announces
 from notifications.services.delivery import AttemptsExhausted, deliver
-from notifications.services.jobs import send_job_finished
+from notifications.services.inbox import mark, mark_all_read, put_away
+from notifications.services.jobs import tell_of_job
+from notifications.services.notifying import News, Told, notify, notify_sparingly
 from notifications.services.purging import purge_messages
-from notifications.services.sending import resend, send, send_to_user
+from notifications.services.sending import resend, send
 
-__all__ = ["AttemptsExhausted", "deliver", "purge_messages", "resend", "send", "send_job_finished", "send_to_user"]
+__all__ = [
+    "Announcement",
+    "AttemptsExhausted",
+    "News",
+    "Told",
+    "announces",
+    "deliver",
+    "mark",
+    "mark_all_read",
+    "notify",
+    "notify_sparingly",
+    "purge_messages",
+    "put_away",
+    "resend",
+    "send",
+    "tell_of_job",
+]

@@ -23,10 +23,9 @@ from django.utils import timezone
 from core.crypto import DecryptionFailed
 from core.events import publish
 from core.permissions import SYSTEM
-from notifications.channels import DeliveryFailed, Fence, Outgoing, email, sms
+from notifications.channels import CHANNELS, Channel, DeliveryFailed, Fence, Outgoing
 from notifications.kinds import UnknownKind
 from notifications.models import (
-    EMAIL,
     FAILED,
     OUTCOME_DEFERRED,
     OUTCOME_INTERRUPTED,
@@ -35,13 +34,13 @@ from notifications.models import (
     QUEUED,
     SENDING,
     SENT,
-    SMS,
+    SUPPRESSED,
     Message,
     MessageAttempt,
 )
+from notifications.services.concerning import still_concerns
 from notifications.templates import render
 
-CHANNELS: Final = {EMAIL: email.send, SMS: sms.send}
 LONGEST_WAIT: Final = timedelta(hours=1)
 
 _random: Final = SystemRandom()
@@ -71,8 +70,11 @@ def deliver(*, message_id: UUID) -> Postponed | None:
     claimed = _claim(message_id)
     if not isinstance(claimed, Message):
         return claimed
+    if not still_concerns(claimed):
+        _suppress(claimed)
+        return None
     try:
-        answer = CHANNELS[claimed.channel](_written(claimed), fence=_fence(claimed))
+        answer = _channel_of(claimed).send(_written(claimed), fence=_fence(claimed))
     except ClaimLost:
         return Postponed(lease(), "another worker is sending this message")
     except DeliveryFailed as failure:
@@ -82,6 +84,14 @@ def deliver(*, message_id: UUID) -> Postponed | None:
         return postponed
     _note_success(claimed, answer)
     return None
+
+
+def _channel_of(message: Message) -> Channel:
+    """Return the channel; one that this release does not know (any more, or yet) is tried again."""
+    try:
+        return CHANNELS[message.channel]
+    except KeyError:
+        raise DeliveryFailed(f"there is no channel {message.channel}", permanent=False) from None
 
 
 def _written(message: Message) -> Outgoing:
@@ -96,7 +106,7 @@ def _written(message: Message) -> Outgoing:
 
 def lease() -> timedelta:
     """Return how long a claim holds: the socket operations that follow the fence, each at its timeout."""
-    return timedelta(seconds=3 * max(settings.MAIL.get("timeout", 1), settings.SMS.get("timeout", 1)))
+    return timedelta(seconds=3 * max(channel.timeout() for channel in CHANNELS.values()))
 
 
 @transaction.atomic
@@ -147,6 +157,12 @@ def _note_success(message: Message, answer: str) -> None:
     # Whoever holds the claim now: the server has it, and the fence keeps the other from sending it too.
     Message.objects.filter(id=message.id).update(state=SENT, sent_at=Now(), claimed_at=None)
     _close_attempt(message, OUTCOME_SENT, answer)
+
+
+@transaction.atomic
+def _suppress(message: Message) -> None:
+    if _held(message).update(state=SUPPRESSED, claimed_at=None):
+        _close_attempt(message, OUTCOME_REFUSED, "not sent: it no longer concerns the recipient, or was switched off")
 
 
 @transaction.atomic

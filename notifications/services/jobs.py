@@ -2,22 +2,23 @@
 
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
-
 from core.jobs import KINDS
 from core.models import Job
 from core.models.jobs import SUCCEEDED
-from notifications.models import Message
-from notifications.services.sending import send
+from notifications.services.notifying import News, Told, notify
 
 
-def send_job_finished(*, job_id: UUID, dedup_key: str) -> Message | None:
-    """Write to the owner of a job that has ended; nothing when its kind does not tell of such an end."""
+def tell_of_job(*, job_id: UUID, event_id: UUID) -> Told:
+    """Tell the owner of a job that has ended; nobody when its kind does not tell of such an end."""
     job = Job.objects.filter(pk=job_id).first()
-    if job is None or job.kind not in KINDS or job.state not in KINDS[job.kind].tells_of:
-        return None
-    if not get_user_model()._default_manager.filter(pk=job.owner_id).exists():
-        return None
+    if job is None or job.owner_id is None or job.kind not in KINDS or job.state not in KINDS[job.kind].tells_of:
+        return Told(0, 0)
     outcome = {"outcome": "succeeded"} if job.state == SUCCEEDED else {"outcome": "failed", "error": job.error}
-    variables = {"title": KINDS[job.kind].title, **outcome}
-    return send("job.finished", to=job.owner_id, context=variables, dedup_key=dedup_key)
+    news = News(
+        "job.finished",
+        {"title": KINDS[job.kind].title, **outcome},
+        subject=("job", str(job_id)),
+        event_id=event_id,
+        dedup_key=f"job:{event_id}",
+    )
+    return notify(news, to=[job.owner_id])

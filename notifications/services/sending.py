@@ -53,19 +53,11 @@ def send(
         dedup_key=dedup_key,
         expires_at=expires_at,
     )
-    message.message_id = f"<{message.id}@{_mail_host()}>"
+    message.message_id = f"<{message.id}@{mail_host()}>"
     earlier = _write(message)
     if earlier is None:
         enqueue("notifications.tasks.deliver", message_id=str(message.id))
     return earlier or message
-
-
-@transaction.atomic
-def send_to_user(kind: str, *, user_id: UUID, dedup_key: str | None = None) -> Message | None:
-    """Write a message that needs nothing but its recipient; return None for a user who is gone by now."""
-    if not get_user_model()._default_manager.filter(pk=user_id).exists():
-        return None
-    return send(kind, to=user_id, dedup_key=dedup_key)
 
 
 @transaction.atomic
@@ -107,7 +99,7 @@ def _write(message: Message) -> Message | None:
     return None if holder.id == message.id else holder
 
 
-def _mail_host() -> str:
+def mail_host() -> str:
     """Return the right side of our Message-IDs: the host that people know us by, else the sender's domain."""
     sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
     return urlsplit(settings.PUBLIC_URL).hostname or sender.rpartition("@")[2] or "localhost"

@@ -20,8 +20,6 @@ from core.crypto import random_token, token_digest
 from core.errors import Conflict, NotFound, PermissionDenied, ValidationFailed
 from core.events import publish
 from core.permissions import Caller
-from core.ratelimit import take
-from notifications.services import send
 from resources.access import Action, Asker, Level
 from resources.models import Resource, Share, ShareQuerySet
 from resources.services.writing import lock, require
@@ -156,7 +154,6 @@ def _create(resource: Resource, actor: Caller, new: NewShare, password: str) -> 
     _refuse_long_chain(resource, standing, share.id)
     share.save(force_insert=True)
     _publish("created", share, actor, before=None)
-    _tell(share)
     return MadeShare(_of(resource).with_live().get(id=share.id), secret)
 
 
@@ -320,12 +317,3 @@ def _publish(verb: str, share: Share, actor: Caller, *, before: dict[str, Any] |
         data = {side: {name: data[side][name] for name in changed} for side in data}
     audience = {share.user_id, share.given_by_id, share.resource.owner_id}
     publish(f"share.{verb}", subject=share, actor=actor, data=data, audience=sorted(filter(None, audience)))
-
-
-def _tell(share: Share) -> None:
-    """Write to whoever was given the share by name, unless they had too many such messages lately."""
-    if share.user_id is None or not take("mail", f"shared:{share.user_id}").allowed:
-        return
-    giver = User.objects.filter(pk=share.given_by_id).values_list("name", flat=True).first()
-    context = {"giver": giver or "", "resource": share.resource.name, "access": share.level.label}
-    send("resource.shared", to=share.user_id, context=context, dedup_key=f"resource.shared:{share.id}")

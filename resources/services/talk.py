@@ -1,15 +1,14 @@
 """Who is told of a comment: whom it mentions, then the owner and who follows. Asked in a worker, so of how things are
 by then."""
 
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
 from accounts.models import User
-from core.ratelimit import take
-from notifications.services import send
+from notifications.services import News, notify_sparingly
 from resources.mentions import for_people, named, picked
 from resources.models import Comment, Resource, Share
-from resources.services.audience import readers_among
 from resources.services.watching import still_following
 
 COMMENTED: Final = "resource.commented"
@@ -21,7 +20,7 @@ _MOST_NAMED: Final = 5_000
 _EXCERPT: Final = 500
 
 
-def tell_of_comment(*, comment_id: UUID, is_new: bool, audience: list[UUID]) -> None:
+def tell_of_comment(*, comment_id: UUID, is_new: bool, audience: list[UUID], event_id: UUID) -> None:
     """Write to whom the comment mentions and, of a new one, to those of the audience who follow the resource still.
 
     Nobody is told twice, its author never.
@@ -30,11 +29,9 @@ def tell_of_comment(*, comment_id: UUID, is_new: bool, audience: list[UUID]) -> 
     if comment is None or comment.author is None:
         return
     mentioned = _mentioned(comment)
-    for user in readers_among(comment.resource, mentioned):
-        _tell(user, MENTIONED, comment)
+    _tell(mentioned, MENTIONED, comment, event_id)
     if is_new:
-        for user in readers_among(comment.resource, still_following(comment.resource, audience) - set(mentioned)):
-            _tell(user, COMMENTED, comment)
+        _tell(still_following(comment.resource, audience) - set(mentioned), COMMENTED, comment, event_id)
 
 
 def _mentioned(comment: Comment) -> list[UUID]:
@@ -51,20 +48,17 @@ def _people_at(resource: Resource) -> list[tuple[UUID, str]]:
     return list(people.values_list("id", "name")[:_MOST_NAMED])
 
 
-def _tell(user: User, kind: str, comment: Comment) -> None:
-    """Write to the user once for each comment; one who talks without end fills nobody's mailbox."""
-    if comment.author is None or user.id == comment.author_id:
-        return
-    if not take("mail", f"talk:{user.id}:{comment.resource_id}").allowed:
+def _tell(people: Collection[UUID], kind: str, comment: Comment, event_id: UUID) -> None:
+    """Tell each of the people once for each comment; one who talks without end fills nobody's mailbox."""
+    if comment.author is None:
         return
     text = for_people(comment.body)
     excerpt = text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"
-    send(
+    news = News(
         kind,
-        to=user.id,
-        address=user.email,
-        name=user.name,
-        locale=user.locale,
-        context={"author": comment.author.name, "resource": comment.resource.name, "text": excerpt},
-        dedup_key=f"comment:{comment.id}:{user.id}",
+        {"author": comment.author.name, "resource": comment.resource.name, "text": excerpt},
+        subject=("resource", str(comment.resource_id)),
+        event_id=event_id,
+        dedup_key=f"comment:{comment.id}",
     )
+    notify_sparingly(news, to=set(people) - {comment.author_id}, about=f"talk:{comment.resource_id}")

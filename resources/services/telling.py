@@ -1,14 +1,14 @@
-"""Who is told of transitions and transfers. Asked in a worker, so of how things are by then."""
+"""Who is told of transitions, transfers and shares. Asked in a worker, so of how things are by then."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from accounts.models import User
+from core.models import Event
 from core.ratelimit import take
-from notifications.services import send
-from resources.models import Resource, ResourceVersion
-from resources.services.audience import readers_among
+from notifications.services import Announcement, News, notify, notify_sparingly
+from resources.models import Resource, ResourceVersion, Share
 from resources.services.watching import still_following
 
 TRANSITIONED: Final = "resource.transitioned"
@@ -24,10 +24,11 @@ def tell_of_transition(
         return
     moved = {"transition": str(facts["name"]), "before": str(facts["from"]), "after": str(facts["to"])}
     context = {"author": _name_of(actor), "resource": resource.name, **moved}
-    for user in readers_among(resource, still_following(resource, audience)):
-        # Who moves something to and fro without end fills nobody's mailbox.
-        if take("mail", f"moved:{user.id}:{resource_id}").allowed:
-            _write(TRANSITIONED, user, context, event_id)
+    news = News(
+        TRANSITIONED, context, subject=("resource", str(resource_id)), event_id=event_id, dedup_key=f"event:{event_id}"
+    )
+    # Who moves something to and fro without end fills nobody's mailbox.
+    notify_sparingly(news, to=still_following(resource, audience), about=f"moved:{resource_id}")
 
 
 def tell_of_transfer(*, event_id: UUID, resource_id: UUID, actor: UUID | None, facts: Mapping[str, Any]) -> None:
@@ -52,12 +53,17 @@ def _name_of(user_id: UUID | None) -> str:
 
 
 def _write(kind: str, user: User, context: Mapping[str, str], event_id: UUID) -> None:
-    send(
-        kind,
-        to=user.id,
-        address=user.email,
-        name=user.name,
-        locale=user.locale,
-        context=context,
-        dedup_key=f"{kind}:{event_id}:{user.id}",
+    notify(News(kind, context, event_id=event_id, dedup_key=f"event:{event_id}"), to=[user.id])
+
+
+def share_announcement(event: Event) -> Announcement | None:
+    """Return what whoever was given a share by name is told; by mail not too often, or strangers could fill boxes."""
+    share = Share.objects.live().filter(pk=event.subject_id, user__isnull=False).select_related("resource").first()
+    if share is None or share.user_id is None:
+        return None
+    return Announcement(
+        {"giver": _name_of(share.given_by_id), "resource": share.resource.name, "access": share.level.label},
+        subject=("resource", str(share.resource_id)),
+        to=[share.user_id],
+        only_in_app=not take("mail", f"shared:{share.user_id}").allowed,
     )

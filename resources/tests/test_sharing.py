@@ -44,7 +44,7 @@ def code_of(answer: Any) -> str:
 
 
 def test_the_owner_shares_and_the_receiver_reads_is_told_and_is_written_to(
-    owner: User, stranger: User, thing: Resource, client_of: ClientOf
+    owner: User, stranger: User, thing: Resource, client_of: ClientOf, drain: Callable[..., int]
 ) -> None:
     reader = client_of(stranger)
     assert reader.get(path(thing)).status_code == 404
@@ -69,15 +69,18 @@ def test_the_owner_shares_and_the_receiver_reads_is_told_and_is_written_to(
     assert reader.patch(path(thing), {"name": "Ours"}).status_code == 200
     event = Event.objects.get(type="share.created")
     assert (event.subject_id, set(event.audience)) == (shown["id"], {owner.pk, stranger.pk})
+    drain()
     message = Message.objects.get(kind="resource.shared")
-    assert message.recipient_id == stranger.pk
-    assert message.context == {
-        "name": "Sam Stranger", "giver": "Olive Owner", "resource": "Plan", "access": "editor",
-    }  # fmt: skip
+    assert (message.recipient_id, message.notification.user_id) == (stranger.pk, stranger.pk)  # type: ignore[union-attr]
+    told = reader.get("/api/v1/notifications").json()["data"]
+    assert [(row["title"], row["text"], row["subject"]["id"]) for row in told] == [
+        ("Olive Owner shared “Ours” with you", "You are editor of it.", str(thing.pk))
+    ]
+    assert told[0]["data"] == {"giver": "Olive Owner", "resource": "Ours", "access": "editor"}
 
 
 def test_a_role_that_something_is_shared_with_reads_it_and_gets_no_mail(
-    owner: User, stranger: User, thing: Resource, client_of: ClientOf
+    owner: User, stranger: User, thing: Resource, client_of: ClientOf, drain: Callable[..., int]
 ) -> None:
     body = {"role": "user", "access": "commenter"}
 
@@ -85,6 +88,7 @@ def test_a_role_that_something_is_shared_with_reads_it_and_gets_no_mail(
 
     assert (shown["role"], shown["user"]) == ("user", None)
     assert client_of(stranger).get(path(thing)).json()["data"]["access"] == "commenter"
+    drain()
     assert not Message.objects.exists()
 
 

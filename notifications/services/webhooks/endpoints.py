@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -18,7 +17,7 @@ from core.events import publish
 from core.http_client import AddressRefused, refuse_address
 from core.models import Event
 from core.permissions import SYSTEM, Caller
-from notifications.services.sending import send
+from notifications.services.notifying import News, notify
 from notifications.services.webhooks.signing import new_secret
 from notifications.webhook_models import FAILED, OPEN_DELIVERY_STATES, WebhookDelivery, WebhookEndpoint
 
@@ -122,9 +121,8 @@ def end_secret(*, actor: Caller, endpoint_id: UUID) -> WebhookEndpoint:
 def disable(endpoint: WebhookEndpoint, *, reason: str) -> None:
     """Switch a locked endpoint off that its receiver has given up, and tell its owner."""
     _change(endpoint, {"is_active": False}, SYSTEM, reason=reason)
-    owner = get_user_model()._default_manager.filter(pk=endpoint.owner_id, is_active=True).first()
-    if owner is not None:
-        send("webhook.disabled", to=owner.pk, context={"url": without_secrets(endpoint.url), "reason": reason})
+    told = {"url": without_secrets(endpoint.url), "reason": reason}
+    notify(News("webhook.disabled", told, subject=("webhook", str(endpoint.pk))), to=[endpoint.owner_id])
 
 
 def without_secrets(url: str) -> str:

@@ -15,7 +15,7 @@ from core.events import publish
 from core.http_client import Response, retry_after_of
 from core.permissions import SYSTEM
 from core.queue import enqueue
-from notifications.services.sending import send
+from notifications.services.notifying import News, notify
 from notifications.services.webhooks.endpoints import disable, without_secrets
 from notifications.webhook_models import (
     ANSWERED,
@@ -146,13 +146,14 @@ def _tell_of_dead_letter(delivery: WebhookDelivery, endpoint: WebhookEndpoint, a
     facts = {"event": str(delivery.event_id), "type": delivery.event_type, "status": answer.status}
     publish("webhook.delivery_failed", subject=endpoint, actor=SYSTEM, data=facts, audience=[endpoint.owner_id])
     if endpoint.is_active:
-        send(
+        news = News(
             "webhook.failing",
-            to=endpoint.owner_id,
-            context={"url": without_secrets(endpoint.url), "event": delivery.event_type},
+            {"url": without_secrets(endpoint.url), "event": delivery.event_type},
+            subject=("webhook", str(endpoint.pk)),
             # One mail a day says it, however many deliveries fail.
             dedup_key=f"webhook.failing:{endpoint.id}:{timezone.now():%Y-%m-%d}",
         )
+        notify(news, to=[endpoint.owner_id])
 
 
 def _promise_at(moment: datetime) -> None:

@@ -1,0 +1,186 @@
+"""`/notifications`: what one was told, and what became of it on each channel."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.http import HttpResponse
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from core.api.access import SIGNED_IN
+from core.api.envelope import no_content, success
+from core.api.operations import operation
+from core.api.pagination import paginate
+from core.api.query import PagedQuery, parse_query
+from core.api.views import ApiView
+from core.errors import NotFound
+from core.permissions import Caller
+from notifications import services
+from notifications.api.shapes import (
+    DELIVERIES_EXAMPLE,
+    NOTIFICATION_EXAMPLE,
+    READ_EXAMPLE,
+    CountShape,
+    DeliveryShape,
+    NotificationShape,
+    deliveries_shape,
+    notification_shape,
+)
+from notifications.models import Message, Notification
+
+
+class InboxQuery(PagedQuery):
+    """Which of one's notifications."""
+
+    unread = serializers.BooleanField(
+        required=False, allow_null=True, default=None, help_text="`true`: those not read yet; `false`: the others."
+    )
+    kind = serializers.CharField(required=False, max_length=100, help_text="The code of a kind, as in preferences.")
+    created_after = serializers.DateTimeField(required=False)
+
+
+class Notifications(ApiView):
+    access = {"GET": SIGNED_IN}
+
+    @operation(
+        "List one's notifications",
+        description=(
+            "The inbox, newest first. `title` and `text` are in the language of one's profile; `data` holds the values "
+            "that they are made from, `subject` names what it is about."
+        ),
+        query=InboxQuery,
+        response=NotificationShape,
+        many=True,
+        paginated=True,
+        response_example=[NOTIFICATION_EXAMPLE],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        query = parse_query(InboxQuery, request)
+        locale = locale_of(self.caller)
+        found = Notification.objects.inbox_of(self.caller).filter(**_filters(query))
+        return paginate(
+            found,
+            request,
+            query,
+            shape=lambda notification: notification_shape(notification, locale),
+            sorts={"created_at": "created_at"},
+            default_sort="-created_at",
+        )
+
+
+class UnreadCount(ApiView):
+    access = {"GET": SIGNED_IN}
+
+    @operation("Count one's unread notifications", response=CountShape, response_example={"count": 3})
+    def get(self, request: Request) -> HttpResponse:
+        return success({"count": Notification.objects.inbox_of(self.caller).unread().count()})
+
+
+class OneNotification(ApiView):
+    access = {"GET": SIGNED_IN, "DELETE": SIGNED_IN}
+
+    @operation(
+        "Show a notification",
+        response=NotificationShape,
+        response_example=NOTIFICATION_EXAMPLE,
+        errors=(NotFound,),
+    )
+    def get(self, request: Request, notification_id: UUID) -> HttpResponse:
+        return success(notification_shape(_own(self.caller, notification_id), locale_of(self.caller)))
+
+    @operation(
+        "Put a notification away",
+        description="It leaves the inbox. What is on its way by mail still arrives.",
+        status=204,
+        errors=(NotFound,),
+    )
+    def delete(self, request: Request, notification_id: UUID) -> HttpResponse:
+        services.put_away(actor=self.caller, notification_id=notification_id)
+        return no_content()
+
+
+class ReadMark(ApiView):
+    access = {"POST": SIGNED_IN}
+
+    @operation(
+        "Mark a notification as read",
+        response=NotificationShape,
+        response_example=READ_EXAMPLE,
+        errors=(NotFound,),
+    )
+    def post(self, request: Request, notification_id: UUID) -> HttpResponse:
+        marked = services.mark(actor=self.caller, notification_id=notification_id, is_read=True)
+        return success(notification_shape(marked, locale_of(self.caller)))
+
+
+class UnreadMark(ApiView):
+    access = {"POST": SIGNED_IN}
+
+    @operation(
+        "Mark a notification as unread",
+        response=NotificationShape,
+        response_example=NOTIFICATION_EXAMPLE,
+        errors=(NotFound,),
+    )
+    def post(self, request: Request, notification_id: UUID) -> HttpResponse:
+        marked = services.mark(actor=self.caller, notification_id=notification_id, is_read=False)
+        return success(notification_shape(marked, locale_of(self.caller)))
+
+
+class AllRead(ApiView):
+    access = {"POST": SIGNED_IN}
+
+    @operation(
+        "Mark all of one's notifications as read",
+        description="`count` is how many were not.",
+        response=CountShape,
+        response_example={"count": 3},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        return success({"count": services.mark_all_read(actor=self.caller)})
+
+
+class Deliveries(ApiView):
+    access = {"GET": SIGNED_IN}
+
+    @operation(
+        "Show where a notification went",
+        description=(
+            "Each channel with its state and every attempt. With `digest` it goes, or went, along with others in one "
+            "mail, whose state and attempts these are. `not_before` is when a message leaves that waits for the end "
+            "of quiet hours or for the digest."
+        ),
+        response=DeliveryShape,
+        many=True,
+        response_example=DELIVERIES_EXAMPLE,
+        errors=(NotFound,),
+    )
+    def get(self, request: Request, notification_id: UUID) -> HttpResponse:
+        notification = _own(self.caller, notification_id)
+        messages = Message.objects.filter(notification=notification).select_related("carrier").order_by("channel")
+        return success(deliveries_shape(notification, list(messages.prefetch_related("attempts", "carrier__attempts"))))
+
+
+def locale_of(caller: Caller) -> str:
+    """Return the language of the caller's profile."""
+    found = get_user_model()._default_manager.filter(pk=caller.id).values_list("locale", flat=True).first()
+    return str(found or "en")
+
+
+def _own(caller: Caller, notification_id: UUID) -> Notification:
+    found = Notification.objects.inbox_of(caller).filter(pk=notification_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _filters(query: dict[str, Any]) -> dict[str, Any]:
+    filters: dict[str, Any] = {}
+    if query["unread"] is not None:
+        filters["read_at__isnull"] = query["unread"]
+    if "kind" in query:
+        filters["kind"] = query["kind"]
+    if "created_after" in query:
+        filters["created_at__gt"] = query["created_after"]
+    return filters
