@@ -8,7 +8,7 @@ statement takes Django's own way, so that every query is counted.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -106,6 +106,25 @@ class Statement:
         cursor = psycopg.RawCursor(database.connection)
         rows = cursor.execute(query, [values[name] for name in self._names], prepare=False).fetchall()
         return "\n".join(line for (line,) in rows)
+
+    def stream(
+        self, values: Mapping[str, Any], *, batch_bytes: int, most_rows: int = 1000
+    ) -> Generator[list[str], None, None]:
+        """Yield the rows' one text in batches of about so many bytes, from a cursor of the server.
+
+        Memory stays flat however many rows there are, and all of them are of one moment. In a transaction, which the
+        caller has begun.
+        """
+        database = connections[DEFAULT_DB_ALIAS]
+        database.ensure_connection()
+        wanted = min(100, most_rows)
+        parameters = [values[name] for name in self._names]
+        with database.wrap_database_errors, psycopg.RawServerCursor(database.connection, "nook_stream") as cursor:
+            cursor.execute(self._query, parameters)
+            while rows := [row[0] for row in cursor.fetchmany(wanted)]:
+                yield rows
+                row_bytes = sum(map(len, rows)) / len(rows)
+                wanted = max(1, min(most_rows, int(batch_bytes / max(row_bytes, 1))))
 
     def _fetch(self, database: BaseDatabaseWrapper, parameters: list[Any]) -> Row | None:
         driver = database.connection

@@ -60,6 +60,10 @@ SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
        (SELECT coalesce(json_agg(json_build_array({keys}) ORDER BY _place), '[]')::text FROM page)
 """
 
+_EVERY: Final = """
+SELECT row_to_json((SELECT shown FROM (SELECT {columns}) AS shown))::text FROM ({items}) AS item ({columns})
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -193,6 +197,17 @@ def _from_cursor(columns: Fragment, items: Fragment, listed: ListShape, *, is_ba
 def estimate(listed: ListShape) -> Statement:
     """Return the statement that asks the planner how many rows there may be."""
     return Statement("EXPLAIN (FORMAT JSON) {matching}", matching=Fragment.of(_matching(listed).values_list("id")))
+
+
+@lru_cache(maxsize=_KEPT)
+def every(listed: ListShape, *, is_start: bool) -> Statement:
+    """Return the statement for all rows of a list, each as JSON, by their ids; those after `key0` unless `is_start`."""
+    order = (SortKey("pk", descending=False),)
+    matching = _matching(listed)
+    if not is_start:
+        matching = matching.filter(beyond(order, (Slot("key0", IDENTIFIER),)))
+    columns, items = _shown(_sorted(matching, order), listed.shape)
+    return Statement(_EVERY, columns=columns, items=items)
 
 
 @lru_cache(maxsize=_KEPT)

@@ -1,23 +1,18 @@
 """POST /exports: what a list shows, as a file."""
 
-from typing import Any, Final
+from typing import Any
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from core.api.access import SIGNED_IN
 from core.api.jobs import JOB_EXAMPLE, JobShape, accepted_job
 from core.api.operations import operation
-from core.api.serializers import StrictSerializer, parse, validate
+from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, Detail, ValidationFailed
-from resources.parameters import ListQuery
-from resources.query import FILTERS
 from resources.services.exporting import FORMATS, request_export
-
-_FILTERS: Final = frozenset({*FILTERS, "q", "access"}) - {"type"}
-_LONGEST: Final = 200
 
 
 class FiltersField(serializers.DictField):
@@ -45,10 +40,11 @@ class Exports(ApiView):
         "Export resources",
         description=(
             "Everything that the list shows the caller under these `filters` (the parameters of `GET /resources`, "
-            "without those of order, pages and fields; `tag` may be a list), in the order of ids. The job's "
-            "`result_url` is the file, kept for seven days. With `type`, a table (csv, xlsx) has a column for each "
-            "property of its schema. Texts that a spreadsheet would run as a formula stand behind an apostrophe in "
-            "csv and are typed as text in xlsx. The caller's permissions are asked anew for each page of rows."
+            "without those of order, pages and fields, those over `data` included; one that may be repeated may be a "
+            "list), in the order of ids. The job's `result_url` is the file, kept for seven days. With `type`, a table "
+            "(csv, xlsx) has a column for each property of its schema. Texts that a spreadsheet would run as a formula "
+            "stand behind an apostrophe in csv and are typed as text in xlsx. The caller's permissions are asked anew "
+            "for each part."
         ),
         request=ExportInput,
         response=JobShape,
@@ -63,28 +59,32 @@ class Exports(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         body = parse(ExportInput, request)
-        filters = read_filters(body.get("type"), body.get("filters", {}))
-        return accepted_job(request_export(actor=self.caller, filters=filters, format=body["format"]), self.caller)
+        filters = parameters_from(body.get("type"), body.get("filters", {}))
+        try:
+            job = request_export(actor=self.caller, filters=filters, format=body["format"])
+        except ValidationFailed as error:
+            raise _below_filters(error) from None
+        return accepted_job(job, self.caller)
 
 
-def read_filters(type_key: str | None, filters: dict[str, Any]) -> dict[str, Any]:
-    """Return the filters as the list's own query reads them, or raise `ValidationFailed` with paths below `filters`."""
-    query = QueryDict(mutable=True)
-    for name, value in filters.items():
-        if name not in _FILTERS:
-            raise ValidationFailed.of(f"filters.{name[:100]}", "unknown_parameter", "There is no such filter.")
-        query.setlist(name, _texts(name, value))
-    try:
-        read = validate(ListQuery, query)
-    except ValidationFailed as error:
-        details = [Detail(f"filters.{one.field}", one.code, one.message) for one in error.details]
-        raise ValidationFailed(details=details) from None
-    chosen = {name: read[name] for name in filters}
-    return chosen if type_key is None else {**chosen, "type": type_key}
+def parameters_from(type_key: str | None, filters: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the filters as parameters of the list; raises `ValidationFailed` with paths below `filters`."""
+    read = {name: _texts(name, value) for name, value in filters.items() if name != "type"}
+    if len(read) != len(filters):
+        raise ValidationFailed.of("filters.type", "unknown_parameter", "The type stands beside the filters.")
+    return read if type_key is None else {**read, "type": [type_key]}
 
 
 def _texts(name: str, value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
-    if not all(isinstance(one, str) and len(one) <= _LONGEST for one in values):
-        raise ValidationFailed.of(f"filters.{name}", "invalid", "Give a text, as in a query string.")
+    if not values or not all(isinstance(one, str) for one in values):
+        raise ValidationFailed.of(f"filters.{name[:100]}", "invalid", "Give a text, as in a query string.")
     return values
+
+
+def _below_filters(error: ValidationFailed) -> ValidationFailed:
+    details = [
+        Detail(one.field if one.field == "type" else f"filters.{one.field}", one.code, one.message)
+        for one in error.details
+    ]
+    return ValidationFailed(details=details)

@@ -82,7 +82,7 @@ def test_an_export_holds_what_the_list_shows_and_nothing_else(
 def test_filters_are_those_of_the_list(client: Client, owner: User, stranger: User, exported: Any) -> None:
     create_type("letter", schema=SCHEMA)
     create_resource(owner, name="Old letter", type_id="letter", tags=["a", "b"], status="active")
-    create_resource(owner, name="A letter", type_id="letter", tags=["a"])
+    create_resource(owner, name="A letter", type_id="letter", tags=["a"], data={"number": "7"})
     create_resource(stranger, name="Public letter", type_id="letter", tags=["a", "b"], visibility="public")
     create_resource(owner, name="An item", tags=["a", "b"])
 
@@ -91,6 +91,7 @@ def test_filters_are_those_of_the_list(client: Client, owner: User, stranger: Us
 
     assert names(type="letter", filters={"tag": ["a", "b"], "owner": "me"}) == ["Old letter"]
     assert names(filters={"q": "item"}) == ["An item"]
+    assert names(type="letter", filters={"data.number": "7"}) == ["A letter"]
     assert names(filters={"access": "viewer"}) == ["Public letter"]
     assert names(filters={"created_after": "2100-01-01T00:00:00Z"}) == []
 
@@ -157,6 +158,9 @@ def test_a_workbook_types_its_cells(owner: User, exported: Any) -> None:
         ({"filters": {"created_after": "soon"}}, [("filters.created_after", "invalid")]),
         ({"filters": {"status": ["a", "b"]}}, [("filters.status", "repeated")]),
         ({"filters": {"status": 1}}, [("filters.status", "invalid")]),
+        ({"filters": {"type": "item"}}, [("filters.type", "unknown_parameter")]),
+        ({"filters": {"data.total": "1"}}, [("type", "required")]),
+        ({"filters": {"q": []}}, [("filters.q", "invalid")]),
         ({"filters": []}, [("filters", "not_a_dict")]),
         ({"kind": "x"}, [("kind", "unknown_field")]),
     ],
@@ -173,7 +177,7 @@ def test_a_part_is_written_once_however_often_its_step_was_lost(
     client: Client, owner: User, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each step is done, forgotten as if its worker had been killed before it was kept, and done again."""
-    monkeypatch.setattr(exporting, "_PAGES", (2, 2, 2))
+    monkeypatch.setattr(exporting, "_BATCH_ROWS", 2)
     monkeypatch.setattr(exporting, "_STEP_SECONDS", 0.0)
     monkeypatch.setattr(exporting, "_PART_BYTES", 1)
     for number in range(7):

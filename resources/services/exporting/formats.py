@@ -27,9 +27,13 @@ class Format(ABC):
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = columns
 
+    def begin(self, to: IO[bytes]) -> None:
+        """Write what stands before the first row, if anything does, to the first part."""
+        return
+
     @abstractmethod
-    def write(self, rows: list[dict[str, Any]], to: IO[bytes], *, is_first: bool) -> None:
-        """Write rows to a part; `is_first` for the first rows of the whole file."""
+    def write(self, rows: list[str], to: IO[bytes], *, is_first: bool) -> None:
+        """Write rows, each of them JSON, to a part; `is_first` for the first rows of the whole file."""
 
     def join(self, parts: Opened, to: IO[bytes]) -> None:
         """Put the parts together."""
@@ -44,8 +48,8 @@ class NdjsonFormat(Format):
     name = "ndjson"
     content_type = "application/x-ndjson"
 
-    def write(self, rows: list[dict[str, Any]], to: IO[bytes], *, is_first: bool) -> None:
-        to.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
+    def write(self, rows: list[str], to: IO[bytes], *, is_first: bool) -> None:
+        to.write("\n".join([*rows, ""]).encode())
 
 
 class JsonFormat(Format):
@@ -54,10 +58,8 @@ class JsonFormat(Format):
     name = "json"
     content_type = "application/json"
 
-    def write(self, rows: list[dict[str, Any]], to: IO[bytes], *, is_first: bool) -> None:
-        lines = b",\n".join(orjson.dumps(row) for row in rows)
-        if lines:
-            to.write(lines if is_first else b",\n" + lines)
+    def write(self, rows: list[str], to: IO[bytes], *, is_first: bool) -> None:
+        to.write(",\n".join(rows if is_first else ["", *rows]).encode())
 
     def join(self, parts: Opened, to: IO[bytes]) -> None:
         to.write(b"[\n")
@@ -96,13 +98,16 @@ class CsvFormat(Format):
     name = "csv"
     content_type = "text/csv; charset=utf-8"
 
-    def write(self, rows: list[dict[str, Any]], to: IO[bytes], *, is_first: bool) -> None:
+    def begin(self, to: IO[bytes]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\r\n").writerow(map(neutralised, header(self.columns)))
+        to.write(text.getvalue().encode())
+
+    def write(self, rows: list[str], to: IO[bytes], *, is_first: bool) -> None:
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\r\n")
-        if is_first:
-            writer.writerow(map(neutralised, header(self.columns)))
         kinds = [*(column.kind for column in self.columns), JSON]
-        writer.writerows(_cells(row_values(row, self.columns), kinds) for row in rows)
+        writer.writerows(_cells(row_values(orjson.loads(row), self.columns), kinds) for row in rows)
         to.write(text.getvalue().encode())
 
 

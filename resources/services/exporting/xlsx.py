@@ -58,10 +58,11 @@ class XlsxFormat(Format):
     content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     most_rows = 1_048_575
 
-    def write(self, rows: list[dict[str, Any]], to: IO[bytes], *, is_first: bool) -> None:
-        lines = [_row(header(self.columns))] if is_first else []
-        lines += [_row(row_values(row, self.columns)) for row in rows]
-        to.write("".join(lines).encode())
+    def begin(self, to: IO[bytes]) -> None:
+        to.write(_row(header(self.columns)).encode())
+
+    def write(self, rows: list[str], to: IO[bytes], *, is_first: bool) -> None:
+        to.write("".join([_row(row_values(orjson.loads(row), self.columns)) for row in rows]).encode())
 
     def join(self, parts: Opened, to: IO[bytes]) -> None:
         with ZipFile(to, "w", ZIP_DEFLATED, compresslevel=1) as workbook:

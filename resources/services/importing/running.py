@@ -6,8 +6,9 @@ hand with its rows; the next one goes on from the place that was kept.
 """
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import IO, Any, Final
 
@@ -24,6 +25,7 @@ from resources.schemas.workflows import initial_state
 from resources.services.askers import asker_of, parameters_of
 from resources.services.importing import faults
 from resources.services.importing.bulk_writing import TAKEN, TWICE, Writer
+from resources.services.importing.careful_writing import needs_care, write_each
 from resources.services.importing.rows import Reader, Row
 from resources.services.importing.sources import SOURCES, Place, Record, Source, Unreadable
 from resources.services.records import Kind
@@ -99,7 +101,7 @@ def take_next_rows(work: Work) -> Done | None:
         raise JobFailed(str(fault), code=fault.code) from None
     if not records:
         return faults.table(work, filename=f"{kind.key}-import-faults.csv")
-    _take(work, [reader.read(record) for record in records], _writer(asker, kind))
+    _take(work, [reader.read(record) for record in records], _writing(asker, kind, work))
     work.checkpoint |= {"offset": records[-1].end, "number": records[-1].number}
     return None
 
@@ -125,22 +127,34 @@ def _next_records(work: Work, source: Source) -> Iterator[Record]:
             return
 
 
-def _take(work: Work, rows: list[Row], writer: Writer) -> None:
-    """Write the rows that are sound, or see whether they could be; note and count the others."""
-    is_upsert, is_dry = work.parameters["mode"] == UPSERT, work.parameters["dry_run"]
+Writing = Callable[[list[Row]], None]
+"""Writes sound rows, or sees whether they could be; notes in a row what it is refused for."""
+
+
+def _take(work: Work, rows: list[Row], write: Writing) -> None:
+    """Write the rows that are sound, note and count the others."""
+    is_upsert = work.parameters["mode"] == UPSERT
     if is_upsert:
         _mark((row for row in rows if row.external_id is None and not row.faults), _NEEDED)
     sound = [row for row in rows if not row.faults]
-    if is_upsert:
-        for part in _parts_without_repeats(sound):
-            _written(writer, part, replaces=True, is_dry=is_dry)
-    else:
+    if not is_upsert:
         _mark(_repeats(sound), TWICE)
-        _written(writer, [row for row in sound if not row.faults], replaces=False, is_dry=is_dry)
+        sound = [row for row in sound if not row.faults]
+    for part in _parts_without_repeats(sound):
+        write(part)
     bad = [row for row in rows if row.faults]
     faults.note(work, bad)
     work.done += len(rows)
     work.failed += len(bad)
+
+
+def _writing(asker: Caller, kind: ResourceType, work: Work) -> Writing:
+    """Return how rows of this type are written: many at once, or one by one where its keywords demand it."""
+    how = {"replaces": work.parameters["mode"] == UPSERT, "is_dry": work.parameters["dry_run"]}
+    if needs_care(compiled(kind.pk, kind.schema_version).keywords):
+        return partial(write_each, asker, kind.key, **how)
+    facts = Kind(kind.pk, kind.key, kind.schema_version, kind.default_visibility, initial_state(kind.workflow))
+    return partial(_written, Writer(asker, asker.own_id, facts), **how)
 
 
 def _written(writer: Writer, rows: list[Row], *, replaces: bool, is_dry: bool) -> None:
@@ -190,18 +204,14 @@ def _parts_without_repeats(rows: Sequence[Row]) -> Iterator[list[Row]]:
             yield part
             part, seen = [], set()
         part.append(row)
-        seen.add(row.external_id)
+        if row.external_id is not None:
+            seen.add(row.external_id)
     if part:
         yield part
 
 
 def _reader(kind: ResourceType, source: Source) -> Reader:
     return Reader(kind.key, kind.schema, compiled(kind.pk, kind.schema_version), source.columns)
-
-
-def _writer(asker: Caller, kind: ResourceType) -> Writer:
-    facts = Kind(kind.pk, kind.key, kind.schema_version, kind.default_visibility, initial_state(kind.workflow))
-    return Writer(asker, asker.own_id, facts)
 
 
 def _source(work: Work) -> Source:
