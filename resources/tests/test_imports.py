@@ -412,3 +412,38 @@ def test_the_same_key_imports_once(client: Client, drain: Drain) -> None:
     assert send("name,number\nB,1\n").status_code == 422
     drain()
     assert Resource.objects.count() == 1
+
+
+KEYWORDS = {
+    "type": "object",
+    "properties": {
+        "number": {"type": "string", "x-unique": True},
+        "secret": {"type": "string", "x-encrypted": True},
+        "rate": {"type": "number", "x-write": ["moderator"]},
+    },
+}
+
+
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+def test_keywords_hold_in_an_import_and_come_out_in_an_export(
+    client: Client, drain: Drain, imported: Any, dry_run: str
+) -> None:
+    create_type("deal", schema=KEYWORDS)
+    client.post("/api/v1/resources", {"type": "deal", "name": "A", "data": {"number": "1"}}, "application/json")
+
+    job = imported("name,number,secret,rate\nB,1,,\nC,2,hush,\nD,3,,5\nE,4,,\n", type="deal", dry_run=dry_run)
+
+    assert counts(job) == ("succeeded", 4, 4, 2)
+    assert [(row, path) for row, path, _ in faults(job)] == [("1", "data.number"), ("3", "data.rate")]
+    if dry_run == "true":
+        assert Resource.objects.count() == 1
+        return
+    assert "hush" not in str(Resource.objects.get(name="C").data)
+    out = job_of(client.post("/api/v1/exports", {"type": "deal", "format": "csv"}, "application/json"))
+    drain()
+    rows = list(csv.DictReader(io.StringIO(result_of(out).decode(), newline="")))
+    assert [(row["name"], row["data.number"], row["data.secret"]) for row in rows] == [
+        ("A", "1", ""),
+        ("C", "2", "hush"),
+        ("E", "4", ""),
+    ]
