@@ -8,7 +8,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from resources.demo.files import add_files
 from resources.demo.rows import COLUMNS, resource_lines
+from resources.demo.types import demo_types
 from resources.models import Resource
 
 _SEED: Final = 20_261_121
@@ -24,7 +26,7 @@ SET CONSTRAINTS ALL IMMEDIATE
 """
 _INDEXES: Final = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
-WHERE indrelid IN ('resources'::regclass, 'resource_versions'::regclass) AND NOT indisunique
+WHERE indrelid IN ('resources'::regclass, 'resource_versions'::regclass, 'resource_tags'::regclass) AND NOT indisunique
 """
 _FOREIGN_KEYS: Final = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
@@ -54,22 +56,41 @@ JOIN LATERAL (SELECT id FROM unnest(%(people)s::uuid[]) WITH ORDINALITY AS peopl
 WHERE chosen.place %% 5 = 0
 ON CONFLICT DO NOTHING
 """
+_COMMENTS: Final = """
+INSERT INTO comments (id, created_at, updated_at, resource_id, author_id, body)
+SELECT nook_uuid7(), chosen.created_at, chosen.created_at, chosen.id, author.id,
+       (ARRAY['Is the number right?', 'Looks good to me.', 'Please have another look at this by Friday.',
+              'I have talked to them; they agree.'])[1 + chosen.place %% 4]
+FROM (SELECT id, owner_id, created_at, row_number() OVER (ORDER BY id) AS place
+      FROM resources
+      WHERE visibility <> 'private' AND deleted_at IS NULL AND owner_id = ANY(%(people)s)
+        AND NOT EXISTS (SELECT 1 FROM comments WHERE resource_id = resources.id)
+      ORDER BY id DESC LIMIT 200) AS chosen
+JOIN LATERAL (SELECT id FROM unnest(%(people)s::uuid[]) WITH ORDINALITY AS people (id, place)
+              WHERE people.place = 1 + chosen.place %% cardinality(%(people)s::uuid[])) AS author ON true
+WHERE chosen.place %% 3 <> 0
+"""
 
 
 def load_resources(wanted: int, people: Sequence[UUID], *, progress: Callable[[int], object]) -> int:
-    """Bring the resources of `people` up to `wanted`, each with its first version, some shared; return how many.
+    """Bring the resources of `people` up to `wanted`, each with its first version, some shared or
+    commented, two with a file; return how many.
 
     No events are written: the log tells what happened, and none of this did.
     """
+    types = demo_types()
     present: int = Resource.all_objects.filter(owner_id__in=people).count()
     missing = max(wanted - present, 0)
     if missing:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_SESSION)
             with _indexes_later(rebuild=missing >= REBUILD_FROM):
-                _copy(resource_lines(missing, people, first_number=present + 1, seed=_SEED + present), progress)
+                seed = _SEED + present
+                _copy(resource_lines(missing, people, types=types, first_number=present + 1, seed=seed), progress)
                 cursor.execute(_FIRST_VERSIONS)
             cursor.execute(_SHARES, {"people": list(people)})
+            cursor.execute(_COMMENTS, {"people": list(people)})
+        add_files(people)
     return missing
 
 
@@ -77,7 +98,7 @@ def refresh_statistics() -> None:
     """Let the planner, and index-only scans, know of the new rows."""
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
-        for table in ("users", "resources", "resource_versions", "shares"):
+        for table in ("users", "resources", "resource_versions", "resource_tags", "shares", "comments"):
             cursor.execute(f"VACUUM (ANALYZE) {table}")
         cursor.execute("RESET statement_timeout")
 

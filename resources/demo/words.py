@@ -31,7 +31,7 @@ KINDS: Final = (
     ("Offer", "Valid for six weeks, delivery included."),
     ("Contract", "Signed by both sides; renews each year unless cancelled."),
     ("Meeting notes", "Who came, what was decided, and who does what until when."),
-    ("Roadmap", "What comes first, what can wait, and why."),
+    ("Project", "What comes first, what can wait, and why."),
     ("Inventory", "Counted twice; differences are noted at the end."),
     ("Support case", "What happened, what was tried, what helped."),
     ("Campaign", "Goal, audience, budget and the three messages that matter."),

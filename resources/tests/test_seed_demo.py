@@ -1,7 +1,9 @@
 """`manage.py seed_demo`: a lively world that every reader can open, made again only up to what is missing."""
 
+from collections import Counter
 from io import StringIO
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,7 +12,11 @@ from django.test import Client
 
 from accounts.models import User
 from core.models import Event
-from resources.models import Resource, ResourceVersion, Share
+from resources.demo.rows import COLUMNS, resource_lines
+from resources.models import Comment, FileVersion, Resource, ResourceType, ResourceVersion, Share
+from resources.schemas import compiled
+from resources.schemas.workflows import states_of
+from resources.tests.factories import create_type
 
 # VACUUM runs in no transaction; what the migrations made (roles, the type) is put back before each test.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +44,50 @@ def test_the_demo_world_is_one_that_its_people_can_sign_in_to_and_look_at() -> N
     assert set(User.objects.values_list("role__name", flat=True)) == {"admin", "moderator", "user"}
     assert Resource.all_objects.dead().count() == 1
     assert Share.objects.live().count() == Share.objects.count() > 0
+
+
+def test_typed_resources_are_as_their_types_say_and_talked_about() -> None:
+    seed(users=4, resources=400, verbosity=0)
+
+    counted = Counter(Resource.all_objects.values_list("type_id", flat=True))
+    assert set(counted) == {"document", "invoice", "item", "project"}
+    for kind in ResourceType.objects.exclude(key="item"):
+        schema = compiled(kind.pk, kind.schema_version)
+        rows = list(Resource.all_objects.filter(type_id=kind.key))
+        assert [row.data for row in rows if not schema.accepts(row.data)] == []
+        assert {row.schema_version for row in rows} == {kind.schema_version}
+        assert {row.status for row in rows} == set(states_of(kind.workflow))
+    projects = set(Resource.objects.filter(type_id="project").values_list("id", flat=True))
+    named = [row.data.get("project") for row in Resource.objects.filter(type_id="invoice")]
+    assert {UUID(one) for one in named if one} <= projects
+    assert sum(1 for one in named if one) > len(named) / 2
+    assert set(Resource.all_objects.filter(type_id="item").values_list("status", flat=True)) == {"active"}
+    assert Comment.objects.count() > 20
+    assert not Comment.objects.filter(resource__visibility="private").exists()
+    assert set(FileVersion.objects.values_list("name", flat=True)) == {"terms.txt", "timetable.csv"}
+    assert call_command("revalidate", stdout=StringIO()) is None
+
+
+def test_the_same_is_made_each_time() -> None:
+    types = {"invoice": 1, "project": 1, "document": 1}
+    lines = [
+        [
+            line.split("\t")[COLUMNS.split(", ").index("name")]
+            for line in resource_lines(50, [UUID(int=1), UUID(int=2)], types=types, first_number=1, seed=7)
+        ]
+        for _ in range(2)
+    ]
+
+    assert lines[0] == lines[1]
+
+
+def test_a_type_that_somebody_has_made_is_left_to_them() -> None:
+    create_type("invoice", schema={"type": "object", "required": ["mine"]})
+
+    seed(users=2, resources=100, verbosity=0)
+
+    assert set(Resource.all_objects.values_list("type_id", flat=True)) == {"document", "item", "project"}
+    assert ResourceType.objects.get(key="invoice").schema == {"type": "object", "required": ["mine"]}
 
 
 def test_a_second_run_adds_only_what_is_missing_and_writes_no_events() -> None:
