@@ -24,6 +24,10 @@ SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[], %s::uuid[]
 ON CONFLICT (type, path, digest) DO NOTHING
 RETURNING resource_id, path
 """
+_HELD: Final = """
+SELECT held.path, held.digest FROM resource_unique_values AS held
+JOIN unnest(%s::text[], %s::text[], %s::bytea[]) AS wanted (type, path, digest) USING (type, path, digest)
+"""
 _LET_GO: Final = """
 DELETE FROM resource_unique_values
 USING unnest(%s::uuid[], %s::text[]) AS gone (resource_id, path)
@@ -80,16 +84,28 @@ def taken_values(rows: Sequence[Written]) -> Refusals:
     if not changed:
         return {}
     _let_go([(row.id, ".".join(path)) for row, path in changed if value_at(row.before, path) is not None])
-    wanted = [
-        _Value(row.id, row.type_key, ".".join(path), digest_of(value_at(row.after, path)))
-        for row, path in changed
-        if value_at(row.after, path) is not None
+    return _too_late(_not_taken(_wanted(rows)))
+
+
+def held_values(rows: Sequence[Written]) -> Refusals:
+    """Return which of the unique values that the rows newly have are another's, in the table or earlier among them."""
+    wanted = _wanted(rows)
+    if not wanted:
+        return {}
+    columns: list[Any] = [
+        [value.type_key for value in wanted],
+        [value.path for value in wanted],
+        [value.digest for value in wanted],
     ]
-    refusals: Refusals = {}
-    for value in _not_taken(wanted):
-        message = "Another one has this value already."
-        refusals.setdefault(value.resource_id, []).append(Detail(f"data.{value.path}", "unique", message))
-    return refusals
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD, columns)
+        seen = {(path, bytes(digest)) for path, digest in cursor.fetchall()}
+    late = []
+    for value in wanted:
+        if (value.path, value.digest) in seen:
+            late.append(value)
+        seen.add((value.path, value.digest))
+    return _too_late(late)
 
 
 def unknown_targets(rows: Sequence[Written], actor: Caller) -> Refusals:
@@ -207,6 +223,23 @@ def _readable(ids: set[UUID], actor: Caller) -> dict[UUID, str]:
 def _differs(before: dict[str, Any], after: dict[str, Any], path: Path) -> bool:
     was, now = value_at(before, path), value_at(after, path)
     return was != now or type(was) is not type(now)
+
+
+def _wanted(rows: Sequence[Written]) -> list[_Value]:
+    return [
+        _Value(row.id, row.type_key, ".".join(path), digest_of(value_at(row.after, path)))
+        for row in rows
+        for path in row.keywords.unique
+        if _differs(row.before, row.after, path) and value_at(row.after, path) is not None
+    ]
+
+
+def _too_late(values: Iterable[_Value]) -> Refusals:
+    refusals: Refusals = {}
+    for value in values:
+        message = "Another one has this value already."
+        refusals.setdefault(value.resource_id, []).append(Detail(f"data.{value.path}", "unique", message))
+    return refusals
 
 
 def _let_go(values: list[tuple[UUID, str]]) -> None:

@@ -19,9 +19,10 @@ from core.identifiers import uuid7
 from core.permissions import Caller
 from resources.changes import difference
 from resources.models import Resource
+from resources.schemas import Keywords, compiled
 from resources.services.importing.rows import Row
 from resources.services.records import Kind
-from resources.services.writing import state_of
+from resources.services.writing import state_of, told_of
 
 TAKEN: Final = Detail("external_id", "unique", "There is a resource of yours with this external id already.")
 TWICE: Final = Detail("external_id", "repeated", "Another row of the file has this external id.")
@@ -45,6 +46,10 @@ WHERE resources.id = new.id
 """
 
 
+Change = tuple[Resource, dict[str, Any], dict[str, Any], dict[str, Any]]
+"""A resource as it is from now on, what was and what is at the paths that differ, and what its event tells of that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """Writes the rows of one owner and one type, on behalf of one caller."""
@@ -52,6 +57,11 @@ class Writer:
     actor: Caller
     owner_id: UUID
     kind: Kind
+
+    @property
+    def keywords(self) -> Keywords:
+        """Return the keywords of the schema that judges the rows."""
+        return compiled(self.kind.id, self.kind.schema_version).keywords
 
     def existing(self, rows: Iterable[Row]) -> dict[str, Resource]:
         """Return the owner's live resources that have the external ids of the rows, locked, by these ids."""
@@ -66,16 +76,22 @@ class Writer:
         """Write new resources, each with its first version and its event."""
         if not rows:
             return
-        ids = [uuid7() for _ in rows]
+        ids = [row.id for row in rows]
         states = [self._state(row) for row in rows]
         author = self.actor.id
         versions = (
             (uuid7(), id_, 1, "created", author, state, _EVERYTHING) for id_, state in zip(ids, states, strict=True)
         )
-        tellings = [Telling(id_, f'{{"before":{{}},"after":{state}}}') for id_, state in zip(ids, states, strict=True)]
+        tellings = [Telling(id_, self._told(id_, state)) for id_, state in zip(ids, states, strict=True)]
         copy_rows("resources", _RESOURCE, map(self._columns, ids, rows))
         copy_rows("resource_versions", _VERSION, versions)
         publish_many("resource.created", subject_type="resource", actor=self.actor, tellings=tellings)
+
+    def _told(self, id_: UUID, state: str) -> str:
+        """Return what the event of a new resource says: its state, without what not everybody may read."""
+        if not self.keywords.read:
+            return f'{{"before":{{}},"after":{state}}}'
+        return _json(told_of(id_, {}, orjson.loads(state), self.keywords))
 
     def _visibility(self, row: Row) -> str:
         return row.visibility or self.kind.default_visibility
@@ -108,7 +124,7 @@ class Writer:
         changes = [change for change in (self._change(*pair) for pair in pairs) if change is not None]
         if not changes:
             return
-        _update([resource for resource, _, _ in changes], self.kind.schema_version)
+        _update([resource for resource, *_ in changes], self.kind.schema_version)
         versions = (
             (
                 uuid7(),
@@ -119,18 +135,18 @@ class Writer:
                 _json(state_of(one)),
                 array(sorted({**old, **new})),
             )
-            for one, old, new in changes
+            for one, old, new, _ in changes
         )
         copy_rows("resource_versions", _VERSION, versions)
-        tellings = [Telling(one.id, _json({"before": old, "after": new})) for one, old, new in changes]
+        tellings = [Telling(one.id, _json(told)) for one, _, _, told in changes]
         publish_many("resource.updated", subject_type="resource", actor=self.actor, tellings=tellings)
 
-    def _change(self, resource: Resource, row: Row) -> tuple[Resource, dict[str, Any], dict[str, Any]] | None:
+    def _change(self, resource: Resource, row: Row) -> Change | None:
         values = {
             "name": row.name,
             "description": row.description,
             "visibility": row.visibility or resource.visibility,
-            "data": row.data,
+            "data": row.data if row.stored is None else row.stored,
             "tags": row.tags,
         }
         if all(getattr(resource, name) == value for name, value in values.items()):
@@ -140,7 +156,8 @@ class Writer:
             setattr(resource, name, value)
         resource.schema_version = self.kind.schema_version
         resource.version += 1
-        return resource, *difference(before, state_of(resource))
+        after = state_of(resource)
+        return resource, *difference(before, after), told_of(resource.id, before, after, self.keywords)
 
 
 def _update(resources: Sequence[Resource], schema_version: int) -> None:

@@ -4,11 +4,13 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 
 from core.api.fields import holds_hidden_characters
 from core.errors import Detail, ValidationFailed
+from core.identifiers import uuid7
 from resources.columns import JSON, columns_of, put_in, tags_of, value_of
 from resources.schemas.compiled import Schema
 from resources.services.importing.sources import Record, Unreadable
@@ -39,7 +41,12 @@ class Row:
     external_id: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
     raw_data: bytes = b"{}"
+    stored: dict[str, Any] | None = None
+    """What is kept of `data`, where keywords make it something else."""
+
     faults: list[Detail] = field(default_factory=list)
+    id: UUID = field(default_factory=uuid7)
+    """What the resource will be called, if it is new."""
 
 
 class Reader:

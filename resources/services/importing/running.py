@@ -25,7 +25,7 @@ from resources.schemas.workflows import initial_state
 from resources.services.askers import asker_of, parameters_of
 from resources.services.importing import faults
 from resources.services.importing.bulk_writing import TAKEN, TWICE, Writer
-from resources.services.importing.careful_writing import needs_care, write_each
+from resources.services.importing.keyword_rows import KeywordRows
 from resources.services.importing.rows import Reader, Row
 from resources.services.importing.sources import SOURCES, Place, Record, Source, Unreadable
 from resources.services.records import Kind
@@ -149,10 +149,8 @@ def _take(work: Work, rows: list[Row], write: Writing) -> None:
 
 
 def _writing(asker: Caller, kind: ResourceType, work: Work) -> Writing:
-    """Return how rows of this type are written: many at once, or one by one where its keywords demand it."""
+    """Return how rows of this type are written: many at once, with what stands beside them."""
     how = {"replaces": work.parameters["mode"] == UPSERT, "is_dry": work.parameters["dry_run"]}
-    if needs_care(compiled(kind.pk, kind.schema_version).keywords):
-        return partial(write_each, asker, kind.key, **how)
     facts = Kind(kind.pk, kind.key, kind.schema_version, kind.default_visibility, initial_state(kind.workflow))
     return partial(_written, Writer(asker, asker.own_id, facts), **how)
 
@@ -166,15 +164,19 @@ def _written(writer: Writer, rows: list[Row], *, replaces: bool, is_dry: bool) -
 
 
 def _write(writer: Writer, rows: list[Row], *, replaces: bool, is_dry: bool) -> None:
+    rows = [row for row in rows if not row.faults]
     existing = writer.existing(rows)
-    found = [row for row in rows if row.external_id in existing]
     if not replaces:
-        _mark(found, TAKEN)
+        _mark((row for row in rows if row.external_id in existing), TAKEN)
+    beside = KeywordRows(writer.actor, writer.owner_id, writer.kind.key, writer.keywords)
+    beside.judge(rows, existing)
     if is_dry:
         return
-    writer.create([row for row in rows if row.external_id not in existing])
+    sound = [row for row in rows if not row.faults]
+    writer.create([row for row in sound if row.external_id not in existing])
     if replaces:
-        writer.replace([(existing[str(row.external_id)], row) for row in found])
+        writer.replace([(existing[str(row.external_id)], row) for row in sound if row.external_id in existing])
+    beside.write()
 
 
 def _mark(rows: Any, fault: Detail) -> None:
