@@ -31,6 +31,7 @@ from core.api.live import EventStream
 from notifications.api import inbox, webhooks
 from resources.api import bulk, files, owning, transitions, uploads, versions
 from resources.api import views as resources
+from resources.api.aggregate import Aggregate
 from resources.api.comments import Comments, OneComment
 from resources.api.exports import Exports
 from resources.api.imports import Imports
@@ -45,6 +46,7 @@ from resources.api.watching import Watching
 urlpatterns: list[URLPattern | URLResolver] = [
     # Resources (first, because routes are tried in order and these are asked for most)
     path("resources", resources.ResourceList.as_view(), name="resources"),
+    path("resources/aggregate", Aggregate.as_view(), name="resources-aggregate"),
     path("resources/trash", resources.Trash.as_view(), name="resources-trash"),
     path("resources/bulk", bulk.Bulk.as_view(), name="resources-bulk"),
     path("resources/<uuid:resource_id>", resources.ResourceDetail.as_view(), name="resource"),

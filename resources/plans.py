@@ -144,7 +144,7 @@ def page(listed: ListShape, *, is_first: bool = True) -> Statement:
         columns, items = _in_parts(both, listed, limit=str(MAX_WINDOW))
     else:
         columns, items = _shown(_sorted(matching, listed.sort), listed.shape, is_search=listed.is_search)
-    return Statement(_PAGE, columns=columns, items=items, matching=_counted(listed), **window)
+    return Statement(_PAGE, columns=columns, items=items, matching=matching_parts(listed), **window)
 
 
 def _ranked_page(listed: ListShape, window: dict[str, Fragment]) -> Statement:
@@ -213,15 +213,18 @@ def every(listed: ListShape, *, is_start: bool) -> Statement:
 @lru_cache(maxsize=_KEPT)
 def total(listed: ListShape) -> Statement:
     """Return the statement that counts every row of a list, for work that reads them all."""
-    return Statement("SELECT count(*) FROM ({matching}) AS matching", matching=_counted(listed))
+    return Statement("SELECT count(*) FROM ({matching}) AS matching", matching=matching_parts(listed))
 
 
-def _counted(listed: ListShape) -> Fragment:
-    """Return the ids to count: where rows are tested one by one, in parts that an index alone can count."""
+def matching_parts(listed: ListShape, *expressions: Combinable) -> Fragment:
+    """Return id and expressions of all that matches: where rows are tested one by one, in parts without overlap.
+
+    An index serves each part; of a test with `OR` it would serve none.
+    """
     if listed.shape.in_bin or listed.shape.form is Form.UNION:
-        return Fragment.of(_matching(listed).values_list("id"))
+        return Fragment.of(_matching(listed).values_list("id", *expressions))
     parts = [
-        Fragment.of(narrowed(part, listed).values_list("id"))
+        Fragment.of(narrowed(part, listed).values_list("id", *expressions))
         for part in Resource.all_objects.get_queryset().visible_in_parts(listed.shape.asker)
     ]
     return Fragment.united(parts)

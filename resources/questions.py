@@ -60,9 +60,14 @@ class Question:
     """The type that is asked about, where `data` is."""
 
     @classmethod
-    def of(cls, caller: Caller, query: dict[str, Any], *, in_bin: bool = False) -> "Question":
-        """Return the question that the parameters say, asked by `caller`; raises `ValidationFailed`."""
-        kind = _type_asked_about(query, in_bin=in_bin)
+    def of(
+        cls, caller: Caller, query: dict[str, Any], *, in_bin: bool = False, asks_of_data: bool = False
+    ) -> "Question":
+        """Return the question that the parameters say, asked by `caller`; raises `ValidationFailed`.
+
+        `asks_of_data`: whether it is about `data` beyond its filters and its order.
+        """
+        kind = _type_asked_about(query, in_bin=in_bin, asks_of_data=asks_of_data)
         asked = {name: query[name] for name in data_parameters(query)}
         data, values = filters_of(kind, asked, caller) if kind else ((), {})
         by = sort_over_data(query)
@@ -99,13 +104,13 @@ def shape_for(caller: Caller, query: dict[str, Any], *, in_bin: bool = False) ->
     return Shape(asker, form_for(asker), query.get("fields", ()), query.get("include", ()), in_bin)
 
 
-def _type_asked_about(query: dict[str, Any], *, in_bin: bool) -> QueriedType | None:
+def _type_asked_about(query: dict[str, Any], *, in_bin: bool, asks_of_data: bool) -> QueriedType | None:
     """Return the type, where the question is about its data."""
     name = next(data_parameters(query), "sort" if sort_over_data(query) else None)
-    if name is None:
+    if name is None and not (asks_of_data and "type" in query):
         return None
     if in_bin:
-        raise ValidationFailed.of(name[:100], "unknown_parameter", "The bin is not asked about data.")
+        raise ValidationFailed.of((name or "type")[:100], "unknown_parameter", "The bin is not asked about data.")
     kind = queried_type(query["type"])
     if kind is None:
         raise unknown_type()

@@ -112,6 +112,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     # Resources: the target's is private, so a stranger does not learn that it is there
     "GET /api/v1/resources": (200, 200, 200, 200, 200),
     "POST /api/v1/resources": (401, 201, 201, 201, 201),
+    "GET /api/v1/resources/aggregate": (200, 200, 200, 200, 200),
     "GET /api/v1/resources/trash": (401, 200, 200, 200, 200),
     "GET /api/v1/resources/{resource_id}": (404, 200, 404, 200, 200),
     "PUT /api/v1/resources/{resource_id}": (401, 200, 404, 200, 200),
