@@ -35,7 +35,6 @@ LISTS = [
     "/api/v1/resources?include=comments",
     "/api/v1/resources/{resource_id}/shares",
     "/api/v1/resources/trash",
-    "/api/v1/resources/aggregate?group=status",
     "/api/v1/resources/{resource_id}/versions",
     "/api/v1/resources/{resource_id}/comments",
     "/api/v1/saved-views",

@@ -174,6 +174,17 @@ def test_groups_are_bounded_and_so_is_what_is_read(client: Client, monkeypatch: 
         aggregates._statement.cache_clear()
 
 
+def test_an_aggregate_is_one_query_however_many_rows(
+    client: Client, owner: User, django_assert_num_queries: Any
+) -> None:
+    client.get(PATH)
+    for rows in (1, 20):
+        for _ in range(rows):
+            create_resource(owner)
+        with django_assert_num_queries(1):
+            assert answered(client, group="status,type,tag") != []
+
+
 TEXTS = st.one_of(
     st.text(max_size=40),
     st.sampled_from(
