@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from accounts.api.activity import Activity
 from accounts.api.api_tokens import ApiTokens, OneApiToken
 from accounts.api.avatar import Avatar
 from accounts.api.export import ProfileExport
@@ -25,6 +26,7 @@ from accounts.api.sessions import (
 )
 from accounts.api.social import Authorize, Connections, OAuthCallback, OneConnection, Providers
 from accounts.api.users import Me, OneUser, RestoreUser, Users
+from core.api.audit import Audit
 from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
@@ -33,6 +35,7 @@ from resources.api import bulk, files, owning, transitions, uploads, versions
 from resources.api import views as resources
 from resources.api.aggregate import Aggregate
 from resources.api.comments import Comments, OneComment
+from resources.api.events import ResourceEvents
 from resources.api.exports import Exports
 from resources.api.imports import Imports
 from resources.api.reasons import ResourceAccess
@@ -75,6 +78,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("resources/<uuid:resource_id>/comments", Comments.as_view(), name="comments"),
     path("resources/<uuid:resource_id>/comments/<uuid:comment_id>", OneComment.as_view(), name="comment"),
+    path("resources/<uuid:resource_id>/events", ResourceEvents.as_view(), name="resource-events"),
     path("resources/<uuid:resource_id>/watch", Watching.as_view(), name="resource-watch"),
     path("tags", Tags.as_view(), name="tags"),
     path("saved-views", SavedViews.as_view(), name="saved-views"),
@@ -95,6 +99,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("imports", Imports.as_view(), name="imports"),
     path("exports", Exports.as_view(), name="exports"),
     # Events
+    path("audit", Audit.as_view(), name="audit"),
     path("events/stream", EventStream.as_view(), name="event-stream"),
     # Jobs
     path("jobs", Jobs.as_view(), name="jobs"),
@@ -164,6 +169,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Accounts: users, roles, profile
     path("users", Users.as_view(), name="users"),
     path("users/me", Me.as_view(), name="me"),
+    path("users/me/activity", Activity.as_view(), name="activity"),
     path("users/<uuid:user_id>", OneUser.as_view(), name="user"),
     path("users/<uuid:user_id>/restore", RestoreUser.as_view(), name="restore-user"),
     path("roles", Roles.as_view(), name="roles"),

@@ -1,12 +1,21 @@
 """Which events of resources and files a caller may read: those of what they may read at this moment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+from core.audit import shows
 from core.live.readers import reader
 from core.models import Event
 from core.permissions import Caller
+from resources import payloads
 from resources.models import File, Resource
+
+
+@shows("resource")
+def without_hidden_fields(caller: Caller, events: Sequence[Event]) -> Mapping[UUID, dict[str, Any]]:
+    """Return what the caller may see of each event's payload."""
+    return payloads.shown_payloads(caller, events)
 
 
 @reader("resource", scope="read:resource")

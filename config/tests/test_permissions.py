@@ -27,6 +27,9 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api": (200, 200, 200, 200, 200),
     "GET /api/v1/schema": (200, 200, 200, 200, 200),
     "GET /api/v1/events/stream": (401, 200, 200, 200, 200),
+    "GET /api/v1/audit": (401, 403, 403, 403, 200),
+    "GET /api/v1/users/me/activity": (401, 200, 200, 200, 200),
+    "GET /api/v1/resources/{resource_id}/events": (404, 200, 404, 200, 200),
     # Becoming a user, signing in and out: open, or about oneself
     "POST /api/v1/auth/register": (201, 201, 201, 201, 201),
     "POST /api/v1/auth/verify-email": (400, 400, 400, 400, 400),
@@ -205,6 +208,7 @@ BLIND_TO_TOKENS = frozenset(
 # What no personal access token may call. Everything under /auth/ is so by itself.
 NOT_FOR_TOKENS = frozenset(
     {
+        "GET /api/v1/users/me/activity",
         "PUT /api/v1/profile",
         "PATCH /api/v1/profile",
         "DELETE /api/v1/profile",
@@ -368,6 +372,7 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
             "GET /api/v1/resources",
             "GET /api/v1/resources/<uuid:resource_id>",
             "GET /api/v1/tags",
+            "GET /api/v1/resources/<uuid:resource_id>/events",
             "GET /api/v1/resources/<uuid:resource_id>/comments",
             "GET /api/v1/resources/<uuid:resource_id>/comments/<uuid:comment_id>",
             "GET /api/v1/resources/<uuid:resource_id>/versions",

@@ -38,6 +38,9 @@ LISTS = [
     "/api/v1/resources/{resource_id}/versions",
     "/api/v1/resources/{resource_id}/comments",
     "/api/v1/saved-views",
+    "/api/v1/audit",
+    "/api/v1/users/me/activity",
+    "/api/v1/resources/{resource_id}/events",
     "/api/v1/tags",
 ]
 MANY = 100

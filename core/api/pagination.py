@@ -37,24 +37,28 @@ class SortKey:
 
 
 def paginate(
-    queryset: QuerySet[Row],
+    queryset: QuerySet[Row] | Sequence[QuerySet[Row]],
     request: Request,
     query: dict[str, Any],
     *,
-    shape: Callable[[Row], dict[str, Any]],
+    shape: Callable[[Row], dict[str, Any]] | None = None,
+    shape_all: Callable[[Sequence[Row]], list[dict[str, Any]]] | None = None,
     sorts: dict[str, str],
     default_sort: str,
 ) -> HttpResponse:
     """Return one page of the queryset as `query` (from a `PagedQuery`) asks for it.
 
-    `sorts` maps the public sort names to ORM paths; the primary key is added as the tie-breaker.
+    `sorts` maps the public sort names to ORM paths; the primary key is added as the tie-breaker. Several querysets of
+    one model are one list in which a row stands once: each is read as far as the page goes along an index of its own,
+    where their OR would sort them all. `shape` makes an item of a row, `shape_all` of all rows of the page at once.
     """
+    parts = (queryset,) if isinstance(queryset, QuerySet) else tuple(queryset)
     keys = sort_keys(query.get("sort") or (default_sort,), sorts)
     if "cursor" in query:
-        rows, meta = _cursor_page(queryset, keys, query, bound_to=binding(request, query))
+        rows, meta = _cursor_page(parts, keys, query, bound_to=binding(request, query))
     else:
-        rows, meta = _numbered_page(queryset, keys, query)
-    items = [shape(row) for row in rows]
+        rows, meta = _numbered_page(parts, keys, query)
+    items = shape_all(rows) if shape_all else [shape(row) for row in rows] if shape else []
     if query.get("fields"):
         items = [trim(item, query["fields"]) for item in items]
     return success(items, meta=meta)
@@ -95,34 +99,42 @@ def cursor_meta(per_page: int, *, previous: Cursor | None, following: Cursor | N
 
 
 def _numbered_page(
-    queryset: QuerySet[Row], keys: tuple[SortKey, ...], query: dict[str, Any]
+    parts: Sequence[QuerySet[Row]], keys: tuple[SortKey, ...], query: dict[str, Any]
 ) -> tuple[list[Row], dict[str, Any]]:
     per_page = query["per_page"]
     start = (query.get("page", 1) - 1) * per_page
-    rows = list(queryset.order_by(*(key.ordering for key in keys))[start : start + per_page])
-    total, is_estimate = capped_total(queryset)
+    rows = list(_first(parts, keys, start + per_page)[start:])
+    total, is_estimate = capped_total(*parts)
     return rows, page_meta(query, total=total, is_estimate=is_estimate)
 
 
-def capped_total(queryset: QuerySet[Row]) -> tuple[int, bool]:
+def _first(parts: Sequence[QuerySet[Row]], keys: tuple[SortKey, ...], number: int) -> QuerySet[Row]:
+    """Return the first so many rows of the parts in this order."""
+    ordering = [key.ordering for key in keys]
+    first, *others = (part.order_by(*ordering)[:number] for part in parts)
+    return first.union(*others).order_by(*ordering)[:number] if others else first
+
+
+def capped_total(*parts: QuerySet[Any]) -> tuple[int, bool]:
     """Return how many rows there are: exact up to 10,000, past that what the planner believes."""
-    counted = queryset.order_by()[: MAX_WINDOW + 1].count()
+    first, *others = (part.order_by().values("pk")[: MAX_WINDOW + 1] for part in parts)
+    counted = (first.union(*others)[: MAX_WINDOW + 1] if others else first).count()
     if counted <= MAX_WINDOW:
         return counted, False
-    plan = orjson.loads(queryset.order_by().values("pk").explain(format="json"))
-    return max(counted, int(plan[0]["Plan"]["Plan Rows"])), True
+    plans = (orjson.loads(part.order_by().values("pk").explain(format="json")) for part in parts)
+    return max(counted, *(int(plan[0]["Plan"]["Plan Rows"]) for plan in plans)), True
 
 
 def _cursor_page(
-    queryset: QuerySet[Row], keys: tuple[SortKey, ...], query: dict[str, Any], *, bound_to: str
+    parts: Sequence[QuerySet[Row]], keys: tuple[SortKey, ...], query: dict[str, Any], *, bound_to: str
 ) -> tuple[list[Row], dict[str, Any]]:
     per_page = query["per_page"]
     cursor = read_cursor(query["cursor"], bound_to=bound_to, length=len(keys)) if query["cursor"] else None
     is_backward = cursor is not None and cursor.is_backward
     order = tuple(SortKey(key.path, key.descending is not is_backward) for key in keys)
     if cursor is not None:
-        queryset = queryset.filter(_after(queryset.model, order, cursor.values))
-    found = list(queryset.order_by(*(key.ordering for key in order))[: per_page + 1])
+        parts = [part.filter(_after(part.model, order, cursor.values)) for part in parts]
+    found = list(_first(parts, order, per_page + 1))
     has_more, rows = len(found) > per_page, found[:per_page]
     if is_backward:
         rows.reverse()

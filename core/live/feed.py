@@ -8,6 +8,7 @@ from typing import Final, Self
 import orjson
 from django.db import connection
 
+from core.audit import shown_payloads
 from core.live.readers import AUDIT, may_know, readable
 from core.models import Event
 from core.permissions import Caller
@@ -84,5 +85,5 @@ def describe(event: Event, caller: Caller) -> bytes:
         "occurred_at": rfc3339(event.occurred_at),
     }
     if caller.holds(AUDIT):
-        told["data"] = event.payload
+        told["data"] = shown_payloads(caller, [event])[event.id]
     return orjson.dumps(told)

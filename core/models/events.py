@@ -1,5 +1,6 @@
 """The event log: what happened, who did it, from where. Append-only; the database itself refuses anything else."""
 
+from datetime import datetime
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -15,6 +16,19 @@ from core.models.base import DatabaseUuid7
 _SETTLED = (
     '("events"."xid" < pg_snapshot_xmin(pg_current_snapshot())'
     ' OR "events"."xid" >= pg_snapshot_xmax(pg_current_snapshot()))'
+)
+
+
+# Numbers follow the clock but for what was long under way: a number is given when a row is written, its time is that
+# of the transaction's begin. So the numbers around a moment, give or take an hour, bound what lies on one side of it,
+# and every index, all of which end in the number, is read in that range alone; the time itself is still compared.
+_LAST_BEFORE = (
+    "coalesce((SELECT max(seq) FROM events WHERE occurred_at >= %s AND occurred_at < %s::timestamptz"
+    " + interval '1 hour'), 9223372036854775807)"
+)
+_FIRST_AFTER = (
+    "coalesce((SELECT min(seq) FROM events WHERE occurred_at < %s AND occurred_at >= %s::timestamptz"
+    " - interval '1 hour'), 0)"
 )
 
 
@@ -41,6 +55,21 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.alias(is_settled=RawSQL(_SETTLED, (), models.BooleanField())).filter(  # noqa: S611  # a constant
             is_settled=True
         )
+
+    def between(self, after: datetime | None, before: datetime | None) -> Self:
+        """Return the rows after and before these moments (None: no bound), reading no more of the log than that.
+
+        A row whose transaction was under way for more than an hour may be missed at the edges.
+        """
+        found = self
+        number = models.BigIntegerField()
+        if after is not None:
+            first = RawSQL(_FIRST_AFTER, (after, after), number)  # noqa: S611  # a constant
+            found = found.filter(occurred_at__gt=after, seq__gte=first)
+        if before is not None:
+            last = RawSQL(_LAST_BEFORE, (before, before), number)  # noqa: S611  # as above
+            found = found.filter(occurred_at__lt=before, seq__lte=last)
+        return found
 
     def of_type(self, *types: str) -> Self:
         """Return the rows of the given types; `user.*` means every type of that family."""
