@@ -1,12 +1,13 @@
 """Resource types as configuration: members as over the API, without what one database went through."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from core.configuration import Document, Part, complete_document, register
 from core.permissions import Caller
 from resources.models import ITEM, Resource, ResourceType
-from resources.schemas import refuse_bad_schema, refuse_bad_workflow
+from resources.schemas import Keywords, refuse_bad_schema, refuse_bad_workflow
 from resources.services import types
 from resources.services.misfits import count_misfits
 
@@ -40,8 +41,19 @@ class Types(Part):
         refuse_bad_workflow(whole["workflow"])
         return whole
 
+    def in_order(self, documents: Mapping[str, Document]) -> list[str]:
+        """Return the keys such that a type comes after those that it refers to, as far as there is such an order."""
+        ordered: dict[str, None] = {}
+        for key in sorted(documents):
+            _put(key, documents, ordered, frozenset())
+        return list(ordered)
+
     def create(self, actor: Caller, document: Document) -> None:
-        types.create_type(actor=actor, new=types.NewType(**document))
+        new = types.NewType(**document)
+        if _named_by(document) - {new.key} - set(ResourceType.objects.values_list("key", flat=True)):
+            # Types that refer to each other: this one gets its schema when the others are there.
+            new = replace(new, schema={"type": "object"})
+        types.create_type(actor=actor, new=new)
 
     def change(self, actor: Caller, key: str, changes: Document, *, force: bool) -> None:
         types.change_type(actor=actor, key=key, changes=changes, force=force, patience=None)
@@ -56,6 +68,19 @@ class Types(Part):
     def obstacle_to_deletion(self, key: str) -> str:
         number = Resource.all_objects.filter(type_id=key).count()
         return f"{number} resource(s) have it, those in the bin included" if number else ""
+
+
+def _named_by(document: Document) -> set[str]:
+    return {reference.type for reference in Keywords.of(document["schema"]).references}
+
+
+def _put(key: str, documents: Mapping[str, Document], ordered: dict[str, None], waiting: frozenset[str]) -> None:
+    """Add the type after those that it refers to; one that waits for it in turn comes as it comes."""
+    if key in ordered or key in waiting or key not in documents:
+        return
+    for named in sorted(_named_by(documents[key])):
+        _put(named, documents, ordered, waiting | {key})
+    ordered[key] = None
 
 
 register(Types())

@@ -36,7 +36,7 @@ class Part(ABC):
 
     @abstractmethod
     def create(self, actor: Caller, document: Document) -> None:
-        """Make what the document describes."""
+        """Make what the document describes; as much of it as can be made before others of this part are there."""
 
     @abstractmethod
     def change(self, actor: Caller, key: str, changes: Document, *, force: bool) -> None:
@@ -45,6 +45,10 @@ class Part(ABC):
     @abstractmethod
     def delete(self, actor: Caller, key: str) -> None:
         """Delete it."""
+
+    def in_order(self, documents: Mapping[str, Document]) -> list[str]:
+        """Return the keys in the order in which they can be written."""
+        return sorted(documents)
 
     def obstacle_to_change(self, key: str, changes: Document) -> str:
         """Return what stands against the change unless it is forced ("12 resources would not fit"), or nothing."""

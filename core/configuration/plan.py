@@ -12,6 +12,8 @@ from core.permissions import Caller
 _LOCK: Final = 6_231_847_502_113
 """One applies at a time: a number that nothing else locks."""
 
+_ROUNDS: Final = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -48,11 +50,15 @@ def apply_changes(
     """Make the database as `wanted`, in one transaction, by the services; return how many things changed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-    changes = changes_between(wanted, prune=prune)
-    for change in changes:
-        _do(change, actor, force=force)
-        done(change)
-    return len(changes)
+    changed: set[tuple[str, str]] = set()
+    # What names others of its part that were not there yet is finished in a second round.
+    for _ in range(_ROUNDS):
+        changes = changes_between(wanted, prune=prune)
+        for change in changes:
+            _do(change, actor, force=force)
+            done(change)
+        changed |= {(change.part, change.key) for change in changes}
+    return len(changed)
 
 
 def _parts(wanted: Mapping[str, Any]) -> list[Part]:
@@ -61,7 +67,8 @@ def _parts(wanted: Mapping[str, Any]) -> list[Part]:
 
 def _written(part: Part, wanted: Mapping[str, Document]) -> Iterator[Change]:
     stored = {document[part.key]: document for document in part.stored()}
-    for key, document in sorted(wanted.items()):
+    for key in part.in_order(wanted):
+        document = wanted[key]
         if key not in stored:
             yield Change(part.name, key, "create", document)
             continue

@@ -1,6 +1,6 @@
 """One resource in the admin: its transitions, owner, shares and versions, each change a call of a service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +15,10 @@ from core.errors import ApplicationError, NotFound, PermissionDenied
 from core.model_admin import tell_refusal
 from core.permissions import Caller
 from resources.admin.record_actions import TransferForm, owner_at
+from resources.keywords.field_rules import is_hidden
+from resources.keywords.reading import hidden_from
 from resources.models import Resource, ResourceVersion, Share
+from resources.schemas.keywords import Path
 from resources.services.comparing import Comparison, compare_versions
 from resources.services.reverting import revert_resource
 from resources.services.sharing import remove_share, shares_of
@@ -93,7 +96,7 @@ class RecordPage:
             **self.admin_site.each_context(request),
             "title": f"Versions of {resource.name}",
             "resource": resource,
-            "versions": versions,
+            "versions": without_hidden(versions, hidden_from(_actor(request), resource)),
             "comparison": comparison,
             "older": versions[-1].number if len(versions) == VERSIONS_A_PAGE and versions[-1].number > 1 else None,
             "may_revert": resource.deleted_at is None and request.user.has_perm("resources.change_resource"),
@@ -108,7 +111,7 @@ class RecordPage:
             offers=[] if is_deleted else transitions_open_to(actor=actor, resource_id=resource.pk),
             may_transfer=not is_deleted and (actor.holds("admin") or actor.id == resource.owner_id),
             shares=None if is_deleted else _shares(actor, resource.pk),
-            versions=list(versions_of(resource)[:SHOWN_VERSIONS]),
+            versions=without_hidden(versions_of(resource)[:SHOWN_VERSIONS], hidden_from(actor, resource)),
             is_deleted=is_deleted,
         )
 
@@ -143,6 +146,14 @@ class RecordPage:
 def versions_of(resource: Resource) -> Any:
     """Return the versions of the resource, newest first, with who made them."""
     return ResourceVersion.objects.filter(resource=resource).select_related("actor").order_by("-number")
+
+
+def without_hidden(versions: Iterable[ResourceVersion], hidden: tuple[Path, ...]) -> list[ResourceVersion]:
+    """Return the versions without the names of what the staff member may not read."""
+    shown = list(versions)
+    for version in shown:
+        version.changed = [path for path in version.changed if not is_hidden(path, hidden)]
+    return shown
 
 
 def _shares(actor: Caller, resource_id: UUID) -> list[Share] | None:

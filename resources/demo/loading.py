@@ -9,12 +9,14 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from resources.demo.files import add_files
+from resources.demo.keywords import keep_side_rows
 from resources.demo.rows import COLUMNS, resource_lines
 from resources.demo.types import demo_types
 from resources.models import Resource
 
 _SEED: Final = 20_261_121
 _LINES_AT_ONCE: Final = 2000
+_BESIDE: Final = ("resource_unique_values", "resource_references")
 REBUILD_FROM: Final = 50_000
 """From this many rows on, dropping the indexes and building them anew is faster than keeping them."""
 
@@ -88,6 +90,7 @@ def load_resources(wanted: int, people: Sequence[UUID], *, progress: Callable[[i
                 seed = _SEED + present
                 _copy(resource_lines(missing, people, types=types, first_number=present + 1, seed=seed), progress)
                 cursor.execute(_FIRST_VERSIONS)
+            keep_side_rows(list(types), people)
             cursor.execute(_SHARES, {"people": list(people)})
             cursor.execute(_COMMENTS, {"people": list(people)})
         add_files(people)
@@ -98,7 +101,7 @@ def refresh_statistics() -> None:
     """Let the planner, and index-only scans, know of the new rows."""
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
-        for table in ("users", "resources", "resource_versions", "resource_tags", "shares", "comments"):
+        for table in ("users", "resources", "resource_versions", "resource_tags", "shares", "comments", *_BESIDE):
             cursor.execute(f"VACUUM (ANALYZE) {table}")
         cursor.execute("RESET statement_timeout")
 

@@ -81,12 +81,12 @@ TYPES: Final = (
             "required": ["number", "total"],
             "additionalProperties": False,
             "properties": {
-                "number": {"type": "string", "minLength": 1, "maxLength": 30},
+                "number": {"type": "string", "minLength": 1, "maxLength": 30, "x-unique": True},
                 "total": {"type": "number", "minimum": 0, "x-index": True},
                 "currency": {"enum": ["EUR", "GBP", "USD"]},
                 "customer": {"type": "string", "maxLength": 200},
                 "due_on": {**_DATE, "x-index": True},
-                "project": {"type": "string", "format": "uuid"},
+                "project": {"type": "string", "format": "uuid", "x-ref": {"type": PROJECT, "on_delete": "set_null"}},
                 "lines": {
                     "type": "array",
                     "maxItems": 200,

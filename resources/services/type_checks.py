@@ -6,8 +6,9 @@ from typing import Any, Final
 from core.errors import Detail, PermissionDenied, ValidationFailed
 from core.permissions import ADMIN, Caller
 from resources.models import ResourceType
-from resources.schemas import refuse_bad_schema, refuse_bad_workflow
+from resources.schemas import Keywords, refuse_bad_schema, refuse_bad_workflow
 from resources.schemas.preview import Example, Field, example_of, fields_of
+from resources.services.keyword_changes import refuse_unknown_names
 from resources.services.misfits import Sample, refusal_by, refused_of_newest
 
 MOST_JUDGED: Final = 20_000
@@ -29,6 +30,8 @@ def check_type(*, actor: Caller, key: str, schema: Any, workflow: Any) -> TypeCh
     if not actor.holds(ADMIN):
         raise PermissionDenied
     faults = (*_faults_of(refuse_bad_schema, schema), *_faults_of(refuse_bad_workflow, workflow))
+    if not faults:
+        faults = _faults_of(lambda known: refuse_unknown_names(Keywords.of(known), key=key), schema)
     if faults:
         return TypeCheck(faults)
     return TypeCheck((), fields_of(schema), example_of(schema), _sample(key, schema, workflow))

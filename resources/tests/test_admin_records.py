@@ -140,7 +140,9 @@ def test_versions_are_compared_and_brought_back(
 def test_a_long_history_comes_by_pages(admin: User, owner: User, browser_of: BrowserOf) -> None:
     row = create_resource(owner, version=120)
     ResourceVersion.objects.bulk_create(
-        ResourceVersion(resource=row, number=number, action="updated", snapshot={"name": str(number)}, changed=["name"])
+        ResourceVersion(
+            resource=row, number=number, action="updated", snapshot={"name": str(number), "data": {}}, changed=["name"]
+        )
         for number in range(1, 121)
     )
     browser = browser_of(admin)

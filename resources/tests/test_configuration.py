@@ -13,6 +13,7 @@ from accounts.services.roles import create_role
 from core.permissions import SYSTEM
 from core.tests.spine import Events
 from resources.models import ResourceType, ResourceTypeVersion
+from resources.services.types import change_type
 from resources.tests.factories import create_resource, create_type
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +81,30 @@ def test_what_was_exported_makes_an_empty_database_the_same(house: None, tmp_pat
         "role.created",
         "resource_type.created",
     ]
+
+
+def test_types_that_refer_to_each_other_come_back_whatever_their_names(tmp_path: Path) -> None:
+    def referring(to: str) -> dict[str, Any]:
+        return {"type": "object", "properties": {"other": {"type": "string", "x-ref": to}}}
+
+    for key in ("a-bill", "b-bill", "z-project"):
+        create_type(key)
+    for key, to in {"a-bill": "z-project", "b-bill": "c-bill", "z-project": "z-project"}.items():
+        if to == "c-bill":
+            create_type("c-bill", schema=referring("b-bill"))
+        change_type(actor=SYSTEM, key=key, changes={"schema": referring(to)})
+    run("config_export", "--to", tmp_path / "one")
+    forget_everything()
+
+    said = run("config_apply", tmp_path / "one", "--apply")[1].splitlines()
+    run("config_export", "--to", tmp_path / "two")
+
+    assert said == [
+        *("create types/z-project", "create types/a-bill", "create types/c-bill", "create types/b-bill"),
+        *("change types/c-bill (schema)", "4 thing(s) changed."),
+    ]
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    assert run("config_apply", tmp_path / "one")[0] == 0
 
 
 def test_applying_twice_changes_nothing(house: None, tmp_path: Path, events: Events) -> None:

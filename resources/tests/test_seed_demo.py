@@ -13,9 +13,19 @@ from django.test import Client
 from accounts.models import User
 from core.models import Event
 from resources.demo.rows import COLUMNS, resource_lines
-from resources.models import Comment, FileVersion, Resource, ResourceType, ResourceVersion, Share
+from resources.models import (
+    Comment,
+    FileVersion,
+    Resource,
+    ResourceReference,
+    ResourceType,
+    ResourceVersion,
+    Share,
+    UniqueValue,
+)
 from resources.schemas import compiled
 from resources.schemas.workflows import states_of
+from resources.services.side_rows import digest_of
 from resources.tests.factories import create_type
 
 # VACUUM runs in no transaction; what the migrations made (roles, the type) is put back before each test.
@@ -61,6 +71,14 @@ def test_typed_resources_are_as_their_types_say_and_talked_about() -> None:
     named = [row.data.get("project") for row in Resource.objects.filter(type_id="invoice")]
     assert {UUID(one) for one in named if one} <= projects
     assert sum(1 for one in named if one) > len(named) / 2
+    referring = Resource.objects.filter(type_id="invoice", data__has_key="project")
+    assert set(ResourceReference.objects.filter(resource__deleted_at=None).values_list("resource_id", "target_id")) == {
+        (row.id, UUID(row.data["project"])) for row in referring
+    }
+    invoices = Resource.objects.filter(type_id="invoice")
+    assert {(one.resource_id, bytes(one.digest)) for one in UniqueValue.objects.all()} == {
+        (row.id, digest_of(row.data["number"])) for row in invoices
+    }
     assert set(Resource.all_objects.filter(type_id="item").values_list("status", flat=True)) == {"active"}
     assert Comment.objects.count() > 20
     assert not Comment.objects.filter(resource__visibility="private").exists()
