@@ -31,7 +31,7 @@ from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
 from notifications.api import inbox, webhooks
-from resources.api import bulk, files, owning, transitions, uploads, versions
+from resources.api import bulk, files, owning, pictures, transitions, uploads, versions
 from resources.api import views as resources
 from resources.api.aggregate import Aggregate
 from resources.api.comments import Comments, OneComment
@@ -92,6 +92,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("files/<uuid:file_id>", files.OneFile.as_view(), name="file"),
     path("files/<uuid:file_id>/content", files.FileContent.as_view(), name="file-content"),
     path("files/<uuid:file_id>/complete", uploads.FileCompletion.as_view(), name="file-completion"),
+    path("files/<uuid:file_id>/image", pictures.FileImage.as_view(), name="file-image"),
     path("files/<uuid:file_id>/versions", files.FileVersions.as_view(), name="file-versions"),
     path("resources/<uuid:resource_id>/files", files.ResourceFiles.as_view(), name="resource-files"),
     path("resources/<uuid:resource_id>/files/<uuid:file_id>", files.OneResourceFile.as_view(), name="resource-file"),

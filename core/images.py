@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -72,7 +72,7 @@ _MESSAGES: Final = {
 
 
 def make_variants(
-    raw: bytes,
+    raw: bytes | Iterable[bytes],
     wanted: Sequence[Variant],
     *,
     formats: Sequence[str] = PHOTOGRAPHS,
@@ -80,6 +80,8 @@ def make_variants(
     field: str = "file",
 ) -> Variants:
     """Return the variants of a picture whose content is in one of `formats`; of an animation, of its first frame.
+
+    A content that comes in pieces is never in this process as a whole.
 
     Raises `ValidationFailed` on `field` with `not_an_image`, `too_many_pixels` or `broken_image`, and
     `ServiceUnavailable` when too many pictures are being made already.
@@ -90,7 +92,7 @@ def make_variants(
         "variants": [asdict(variant) for variant in wanted],
     }
     with _place(), tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as answer:
-        source.write(raw)
+        source.writelines([raw] if isinstance(raw, bytes) else raw)
         source.seek(0)
         _run(job, source, answer)
         made = _read(answer, wanted)

@@ -13,9 +13,10 @@ from django.db.models.functions import Coalesce, Now
 
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
 from resources.models import (
-    STORED,
     Comment,
     File,
+    FileState,
+    FileVariant,
     FileVersion,
     Resource,
     ResourceFile,
@@ -103,7 +104,8 @@ def _files(user_id: UUID) -> Iterator[PersonalFile]:
         rows_of(attached, "file_id", "resource_id", "slot", "created_at"),
         about="Which resources have your files.",
     )
-    stored = versions.filter(state__in=STORED).order_by("pk")
+    # What nobody has looked through yet leaves here no sooner than anywhere else.
+    stored = versions.filter(state=FileState.READY).order_by("pk")
     for file_id, number, name, key in stored.values_list("file_id", "number", "name", "key"):
         yield PersonalFile(f"resources/files/{file_id}/{number}/{name}", stored=key, about="A file of yours.")
 
@@ -120,6 +122,8 @@ def erase(erasure: Erasure) -> None:
     # A file that somebody else's resource still has stays, as the resource does.
     unattached = File.objects.filter(owner_id=erasure.user_id, attachments__isnull=True)
     for key in FileVersion.objects.filter(file__in=unattached).values_list("key", flat=True):
+        erasure.forget_file(key)
+    for key in FileVariant.objects.filter(version__file__in=unattached).values_list("key", flat=True):
         erasure.forget_file(key)
     erasure.delete(unattached)
 

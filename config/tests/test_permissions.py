@@ -139,6 +139,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/v1/files/{file_id}": (404, 200, 404, 200, 200),
     "DELETE /api/v1/files/{file_id}": (401, 409, 404, 403, 409),
     "GET /api/v1/files/{file_id}/content": (404, 302, 404, 302, 302),
+    "GET /api/v1/files/{file_id}/image": (404, 302, 404, 302, 302),
     "GET /api/v1/files/{file_id}/versions": (404, 200, 404, 200, 200),
     "POST /api/v1/files/{file_id}/versions": (401, 201, 404, 403, 403),
     "POST /api/v1/resources/{resource_id}/files": (401, 201, 404, 400, 403),

@@ -1,5 +1,13 @@
 from resources.models.comments import MAX_BODY, Comment
-from resources.models.files import STORED, File, FileState, FileVersion, ResourceFile
+from resources.models.files import (
+    STORED,
+    File,
+    FileState,
+    FileVariant,
+    FileVariantQuerySet,
+    FileVersion,
+    ResourceFile,
+)
 from resources.models.indexes import IndexState, TypeIndex
 from resources.models.keywords import ResourceReference, UniqueValue
 from resources.models.records import Form, Resource, ResourceQuerySet, form_for, share_level
@@ -17,6 +25,8 @@ __all__ = [
     "Comment",
     "File",
     "FileState",
+    "FileVariant",
+    "FileVariantQuerySet",
     "FileVersion",
     "Form",
     "IndexState",

@@ -1,6 +1,7 @@
 """Files: what people keep beside resources. A file is a chain of versions; what it shows is its present one."""
 
 from typing import Final, Self
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -116,6 +117,38 @@ class FileVersion(BaseModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+class FileVariantQuerySet(models.QuerySet["FileVariant"]):
+    """Reads of pictures that were made."""
+
+    def of_file(self, file_id: UUID) -> Self:
+        """Return those of all versions of a file."""
+        return self.filter(version__file_id=file_id)
+
+
+class FileVariant(BaseModel):
+    """A picture made of a version, in one form. Without `key` it is being made, or could not be."""
+
+    version = models.ForeignKey(FileVersion, models.CASCADE, related_name="variants", db_index=False)
+    form = models.CharField(max_length=60)
+    key = models.CharField(max_length=100, blank=True, default="", db_default="")
+    size = models.BigIntegerField(default=0, db_default=0)
+    problem = models.CharField(max_length=40, blank=True, default="", db_default="")
+    busy_until = models.DateTimeField(null=True, blank=True)
+    """Until when somebody is making it; with a problem: until when nobody tries again."""
+
+    objects = FileVariantQuerySet.as_manager()
+
+    class Meta:
+        db_table = "file_variants"
+        constraints = [
+            models.UniqueConstraint(fields=["version", "form"], name="uq_file_variants_version_form"),
+            models.UniqueConstraint(fields=["key"], condition=~Q(key=""), name="uq_file_variants_key"),
+        ]
+
+    def __str__(self) -> str:
+        return self.form
 
 
 class ResourceFile(BaseModel):

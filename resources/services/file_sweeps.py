@@ -15,9 +15,10 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from core.permissions import SYSTEM
-from resources.models import File, FileVersion
+from resources.models import File, FileVariant, FileVersion
 from resources.services.file_contents import FOLDER, UPLOADS
 from resources.services.files import remove_file
+from resources.services.variants import VARIANTS
 
 UNATTACHED_FOR: Final = timedelta(days=1)
 _UNNAMED_FOR: Final = timedelta(days=1)
@@ -55,7 +56,7 @@ def sweep_unnamed() -> int:
 
 def stored_names() -> Iterator[list[str]]:
     """Yield what storage has of files, some hundred names at a time."""
-    for top in (FOLDER, UPLOADS):
+    for top in (FOLDER, UPLOADS, VARIANTS):
         for folder in _listed(top)[0]:
             names = [f"{top}/{folder}/{name}" for name in _listed(f"{top}/{folder}")[1]]
             yield from (names[start : start + _BATCH] for start in range(0, len(names), _BATCH))
@@ -64,6 +65,7 @@ def stored_names() -> Iterator[list[str]]:
 def unnamed(names: list[str]) -> Iterator[str]:
     """Yield those of the stored names that no row names."""
     named = set(FileVersion.objects.filter(key__in=names).values_list("key", flat=True))
+    named.update(FileVariant.objects.filter(key__in=names).values_list("key", flat=True))
     return (name for name in names if name not in named)
 
 

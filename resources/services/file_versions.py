@@ -11,11 +11,12 @@ from django.db.models import QuerySet
 from core.errors import Conflict, NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import Caller
-from resources.models import File, FileVersion
+from resources.models import File, FileVariant, FileVersion
 from resources.services.attachments import tell_resources
 from resources.services.file_contents import Examined, examine, store
 from resources.services.file_quota import lock_quota, refuse_beyond_quota
 from resources.services.files import NewContent, add_row, file_for, told
+from resources.services.variants import forget_variants
 
 MOST_VERSIONS: Final = 100
 
@@ -56,6 +57,8 @@ def _add(*, actor: Caller, file_id: UUID, name: str, found: Examined, key: str) 
         raise Conflict(f"A file has at most {MOST_VERSIONS} versions.")
     file.version += 1
     file.save(update_fields=["version"])
+    # Pictures are made of what the file shows.
+    forget_variants(FileVariant.objects.of_file(file.pk))
     version = add_row(file, number=file.version, name=name, found=found, key=key)
     publish("file.version_added", subject=file, actor=actor, data={"after": told(version)}, audience=[file.owner_id])
     tell_resources(file.pk, actor=actor)

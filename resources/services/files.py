@@ -17,9 +17,10 @@ from core.events import publish
 from core.permissions import ADMIN, Caller
 from core.queue import enqueue_many
 from core.storage import signed_url
-from resources.models import File, FileState, FileVersion
+from resources.models import File, FileState, FileVariant, FileVersion
 from resources.services.file_contents import Examined, examine, store
 from resources.services.file_quota import lock_quota, refuse_beyond_quota
+from resources.services.variants import forget_variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ def remove_file(file: File, *, actor: Caller) -> None:
     versions = list(file.versions.values_list("key", "name", "number"))
     names = [name for _, name, number in versions if number == file.version]
     publish("file.deleted", subject=file, actor=actor, data={"before": {"name": names[0]}}, audience=[file.owner_id])
+    forget_variants(FileVariant.objects.of_file(file.pk))
     # Of one that is pending, or was refused, something may be there too; to remove nothing is no fault.
     enqueue_many("core.tasks.remove_file", [{"name": key} for key, _, _ in versions])
     file.delete()
