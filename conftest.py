@@ -15,6 +15,7 @@ pytest_plugins = [
     "core.tests.platform",
     "core.tests.spine",
     "core.tests.files",
+    "core.tests.clamd",
     "config.tests.migrated_rows",
     "config.tests.cast",
     "notifications.tests.smtp",

@@ -1,9 +1,10 @@
 """Background work of resources."""
 
 from typing import Any
+from uuid import UUID
 
 from core.queue import task
-from resources.services import file_sweeps, uploads
+from resources.services import file_sweeps, quarantine, uploads
 
 
 @task(queue="maintenance")
@@ -12,3 +13,9 @@ def sweep_files(**_: Any) -> None:
     uploads.sweep_unfinished()
     file_sweeps.sweep_unattached()
     file_sweeps.sweep_unnamed()
+
+
+@task(queue="bulk")
+def scan_file(*, version_id: str, tries: int = 0, **_: Any) -> None:
+    """Have the scanner look at one version of a file."""
+    quarantine.scan_version(UUID(version_id), tries=tries)

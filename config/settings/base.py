@@ -10,6 +10,7 @@ from csp.constants import NONCE, SELF
 from csp.constants import NONE as NO_SOURCE
 
 from config import env
+from config.clamd import clamd_from_url
 from config.database import database_from_url
 from config.settings.admin import *  # noqa: F403  # settings are stitched by star imports
 from config.settings.mail import *  # noqa: F403  # as above
@@ -377,6 +378,14 @@ IMPORT_MAX_MEBIBYTES = env.integer(
     help="How large a file to import may be; the proxy in front has a limit too.",
     minimum=1,
 )
+CLAMD_URL = env.text(
+    "CLAMD_URL",
+    "",
+    help="tcp://host:3310 or unix:///path of a clamd that looks at each file before anybody is sent it; empty: none.",
+    kind="url",
+)
+CLAMD = clamd_from_url(CLAMD_URL)
+CLAMD_TIMEOUT_SECONDS = env.number("CLAMD_TIMEOUT_SECONDS", 120, help="How long one scan may take.", minimum=1)
 
 # Static files ----------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ CHECKS: Final[tuple[Callable[[], Finding], ...]] = (
     stores.cache_hits,
     stores.broker,
     stores.files,
+    stores.scanner,
     stores.breakers,
     work.outbox,
     work.dead_letters,

@@ -12,6 +12,7 @@ from core.breaker import states
 from core.doctor.findings import Finding, bad, good, worth_a_look
 from core.errors import ServiceUnavailable
 from core.redis_link import RedisUnavailable, link_to
+from core.scanner import answers, is_configured
 
 _PROBE: Final = "doctor"
 
@@ -59,6 +60,16 @@ def files() -> Finding:
     except (ServiceUnavailable, OSError):
         return bad("files", "the store does not answer", "Mend S3_ENDPOINT_URL, S3_BUCKET and its keys, or the folder.")
     return good("files", "the store answers")
+
+
+def scanner() -> Finding:
+    """Look whether the virus scanner answers, where there is one."""
+    if not is_configured():
+        return good("scanner", "none: files are given out unscanned (CLAMD_URL)")
+    if not answers():
+        advice = "Start clamd or mend CLAMD_URL; until then new files wait in quarantine, and nothing is lost."
+        return bad("scanner", "clamd does not answer", advice)
+    return good("scanner", "clamd answers")
 
 
 def breakers() -> Finding:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from core.errors import Conflict, NotFound, PermissionDenied
 from core.events import publish
@@ -53,9 +53,11 @@ def _add(*, actor: Caller, file_id: UUID, name: str, found: Examined, key: str) 
     if file is None:
         raise NotFound
     _refuse_others(actor, file)
-    if file.version >= MOST_VERSIONS:
+    # Not the one that it shows: a newer one may have been refused.
+    last = file.versions.aggregate(last=Max("number"))["last"] or 0
+    if last >= MOST_VERSIONS:
         raise Conflict(f"A file has at most {MOST_VERSIONS} versions.")
-    file.version += 1
+    file.version = last + 1
     file.save(update_fields=["version"])
     # Pictures are made of what the file shows.
     forget_variants(FileVariant.objects.of_file(file.pk))

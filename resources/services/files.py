@@ -15,7 +15,8 @@ from core.content_types import sent_as
 from core.errors import Conflict, NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import ADMIN, Caller
-from core.queue import enqueue_many
+from core.queue import enqueue, enqueue_many
+from core.scanner import is_configured
 from core.storage import signed_url
 from resources.models import File, FileState, FileVariant, FileVersion
 from resources.services.file_contents import Examined, examine, store
@@ -123,7 +124,7 @@ def _create(*, actor: Caller, name: str, found: Examined, key: str) -> FileVersi
 
 def add_row(file: File, *, number: int, name: str, found: Examined, key: str) -> FileVersion:
     """Write the row of a content that is stored under `key`."""
-    return FileVersion.objects.create(
+    version = FileVersion.objects.create(
         file=file,
         number=number,
         name=name,
@@ -135,11 +136,19 @@ def add_row(file: File, *, number: int, name: str, found: Examined, key: str) ->
         state=state_at_first(),
         key=key,
     )
+    await_verdict(version)
+    return version
 
 
 def state_at_first() -> FileState:
-    """Return the state of a content that has just come in."""
-    return FileState.READY
+    """Return the state of a content that has just come in: where there is a scanner, it looks first."""
+    return FileState.QUARANTINED if is_configured() else FileState.READY
+
+
+def await_verdict(version: FileVersion) -> None:
+    """Promise that the scanner looks at a version in quarantine."""
+    if version.state == FileState.QUARANTINED:
+        enqueue("resources.tasks.scan_file", version_id=version.pk)
 
 
 def told(version: FileVersion) -> dict[str, object]:

@@ -24,7 +24,7 @@ from core.storage import UploadWay
 from resources.models import File, FileState, FileVersion
 from resources.services.file_contents import FOLDER, UPLOADS, Examined, examine_chunks, new_key, refused
 from resources.services.file_quota import lock_quota, refuse_beyond_quota
-from resources.services.files import file_for, remove_file, state_at_first, told
+from resources.services.files import await_verdict, file_for, remove_file, state_at_first, told
 
 UPLOAD_LIFETIME: Final = timedelta(hours=1)
 """How long the address of an upload serves."""
@@ -185,6 +185,7 @@ def _put(version_id: UUID, *, found: Examined, key: str, actor: Caller) -> bool:
     version.width, version.height = found.width, found.height
     version.state = state_at_first()
     version.save(update_fields=["key", "content_type", "sha256", "width", "height", "state"])
+    await_verdict(version)
     file = version.file
     publish("file.created", subject=file, actor=actor, data={"after": told(version)}, audience=[file.owner_id])
     return True

@@ -11,7 +11,7 @@ from core.migration_operations import KeepUpdatedAt
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("resources", "0011_unfinished_files"),
+        ("resources", "0013_keywords"),
     ]
 
     operations = [
