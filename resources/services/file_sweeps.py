@@ -5,7 +5,6 @@ can still be attached elsewhere.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -14,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models.functions import Now
 
+from core.models import OutboxRow
 from core.permissions import SYSTEM
 from resources.models import File, FileVariant, FileVersion
 from resources.services.file_contents import FOLDER, UPLOADS
@@ -63,21 +63,27 @@ def stored_names() -> Iterator[list[str]]:
 
 
 def unnamed(names: list[str]) -> Iterator[str]:
-    """Yield those of the stored names that no row names."""
+    """Yield those of the stored names that no row names, and whose removal nobody has promised."""
     named = set(FileVersion.objects.filter(key__in=names).values_list("key", flat=True))
     named.update(FileVariant.objects.filter(key__in=names).values_list("key", flat=True))
+    going = OutboxRow.objects.filter(task="core.tasks.remove_file", kwargs__name__in=names)
+    named.update(going.values_list("kwargs__name", flat=True))
     return (name for name in names if name not in named)
 
 
+def is_old(name: str) -> bool:
+    """Return whether the stored name is older than a day; a younger one may be about to get a row."""
+    try:
+        return default_storage.get_modified_time(name) < datetime.now(UTC) - _UNNAMED_FOR
+    except FileNotFoundError:
+        return False
+
+
 def _remove_unnamed(names: list[str]) -> int:
-    before = datetime.now(UTC) - _UNNAMED_FOR
-    removed = 0
-    for name in unnamed(names):
-        with suppress(FileNotFoundError):
-            if default_storage.get_modified_time(name) < before:
-                default_storage.delete(name)
-                removed += 1
-    return removed
+    old = [name for name in unnamed(names) if is_old(name)]
+    for name in old:
+        default_storage.delete(name)
+    return len(old)
 
 
 def _listed(folder: str) -> tuple[list[str], list[str]]:

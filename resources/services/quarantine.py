@@ -81,12 +81,13 @@ def _release(file: File, version: FileVersion) -> None:
     tell_resources(file.pk, actor=SYSTEM)
 
 
-def reject(file: File, version: FileVersion, *, problem: str) -> None:
-    """Take the content of a stored version away; the file, which is locked, shows the newest that is left, if any."""
+def reject(file: File, version: FileVersion, *, problem: str, keeps_content: bool = False) -> None:
+    """Take a stored version away; the file, which is locked, shows the newest that is left, if any."""
     version.state, version.problem = FileState.REJECTED, problem[:_LONGEST_PROBLEM]
     version.save(update_fields=["state", "problem", "scanned_at"])
     forget_variants(FileVariant.objects.filter(version=version))
-    enqueue("core.tasks.remove_file", name=version.key)
+    if not keeps_content:
+        enqueue("core.tasks.remove_file", name=version.key)
     _show_what_is_left(file, version)
     data = {"name": version.name, "version": version.number, "problem": version.problem}
     publish("file.rejected", subject=file, actor=SYSTEM, data=data, audience=[file.owner_id])
