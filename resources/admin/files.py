@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
+from django.utils.formats import date_format
 
 from core.model_admin import ReadOnlyModelAdmin, badge
 from core.permissions import Caller
-from resources.models import FileState, FileVersion, ResourceFile
+from core.scanner import is_configured
+from resources.models import FileState, FileVariant, FileVersion, ResourceFile
 from resources.services.files import delete_file
+from resources.services.quarantine import INFECTED, scan_again
 
 _KINDS = (("image/", "Pictures"), ("text/", "Texts"), ("video/", "Videos"), ("audio/", "Sounds"), ("other", "Others"))
 _SIZES = (("small", "To 1 MiB"), ("medium", "1 to 10 MiB"), ("large", "Over 10 MiB"))
@@ -72,27 +75,50 @@ class SizeFilter(admin.SimpleListFilter):
 class FileVersionAdmin(ReadOnlyModelAdmin):
     """Every version of every file."""
 
-    list_display = ("name", "owner", "content_type", "weight", "state_label", "number", "attached", "created_at")
+    list_display = (
+        "name",
+        "owner",
+        "content_type",
+        "weight",
+        "state_label",
+        "scan",
+        "number",
+        "attached",
+        "pictures",
+        "created_at",
+    )
     list_filter = (StateFilter, KindFilter, SizeFilter)
     search_fields = ("name",)
     search_help_text = "The start of a name, an owner's whole address, or an id of a file or a resource"
     ordering = ("-created_at", "-id")
     list_select_related = ("file__owner",)
-    actions = ("remove_them",)
+    actions = ("remove_them", "scan_them")
     fields = (
         ("name", "content_type"),
         ("owner", "attached_where"),
         ("weight", "width", "height"),
         ("state_label", "problem"),
+        ("scan", "made_pictures"),
         ("number", "sha256"),
         ("created_at", "updated_at"),
     )
-    readonly_fields = ("owner", "attached_where", "weight", "state_label", "created_at", "updated_at")
+    readonly_fields = (
+        "owner",
+        "attached_where",
+        "weight",
+        "state_label",
+        "scan",
+        "made_pictures",
+        "created_at",
+        "updated_at",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FileVersion]:
         attached = ResourceFile.objects.filter(file_id=OuterRef("file_id")).order_by().values("file_id")
         places = Coalesce(Subquery(attached.annotate(number=Count("pk")).values("number")), Value(0))
-        return FileVersion.objects.select_related("file__owner").annotate(places=places)
+        made = FileVariant.objects.filter(version_id=OuterRef("pk")).exclude(key="").order_by().values("version_id")
+        number = Coalesce(Subquery(made.annotate(number=Count("pk")).values("number")), Value(0))
+        return FileVersion.objects.select_related("file__owner").annotate(places=places, number_of_pictures=number)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -135,6 +161,32 @@ class FileVersionAdmin(ReadOnlyModelAdmin):
     def attached_where(self, version: FileVersion) -> str:
         places = ResourceFile.objects.filter(file_id=version.file_id).select_related("resource").order_by("pk")
         return ", ".join(f"{place.resource.name} ({place.resource_id})" for place in places) or "nothing"
+
+    @admin.display(description="scan", ordering="scanned_at")
+    def scan(self, version: FileVersion) -> str:
+        """Return what the virus scanner said last."""
+        if version.scanned_at is None:
+            return "waits" if version.state == FileState.QUARANTINED else "not scanned"
+        found = version.problem if version.problem.startswith(INFECTED) else "clean"
+        return f"{found} ({date_format(version.scanned_at, 'SHORT_DATETIME_FORMAT')})"
+
+    @admin.display(description="pictures", ordering="number_of_pictures")
+    def pictures(self, version: FileVersion) -> int:
+        number: int = version.number_of_pictures  # type: ignore[attr-defined]  # annotated above
+        return number
+
+    @admin.display(description="pictures made of it")
+    def made_pictures(self, version: FileVersion) -> str:
+        made = version.variants.exclude(key="").order_by("form")
+        return ", ".join(f"{row.form} ({filesizeformat(row.size)})" for row in made) or "none"
+
+    @admin.action(description="Have them scanned again", permissions=["remove"])
+    def scan_them(self, request: HttpRequest, queryset: QuerySet[FileVersion]) -> None:
+        if not is_configured():
+            self.message_user(request, "There is no scanner: CLAMD_URL is not set.", messages.ERROR)
+            return
+        number = scan_again(queryset.order_by())
+        self.message_user(request, f"{number} contents will be scanned.")
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("resources.delete_file")
