@@ -71,4 +71,4 @@ def avatar_url_in_sql(column: str) -> Func:
 
 
 def _base() -> str:
-    return f"{settings.PUBLIC_URL}/avatars/"
+    return f"{settings.CDN_URL or settings.PUBLIC_URL}/avatars/"

@@ -173,7 +173,8 @@ class PagePolicyMiddleware(_OnPages, CSPMiddleware):
     def get_policy_parts(self, request: Any, response: Any, report_only: bool = False) -> PolicyParts:
         parts = super().get_policy_parts(request, response, report_only)
         if not report_only and parts.replace is None and request.path_info.startswith("/admin"):
-            parts.replace = {"script-src": [SELF, NONCE, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
+            ours = [SELF, *settings.CDN_ORIGINS]
+            parts.replace = {"script-src": [*ours, NONCE, UNSAFE_EVAL], "style-src": [*ours, UNSAFE_INLINE]}
         return parts
 
 

@@ -193,12 +193,19 @@ WEBHOOKS_PER_USER = env.integer("WEBHOOKS_PER_USER", 20, minimum=1, help="How ma
 WEBHOOK_RETENTION_DAYS = env.integer(
     "WEBHOOK_RETENTION_DAYS", 30, minimum=1, help="How long the log of what was sent to webhooks is kept."
 )
+CDN_URL = env.text(
+    "CDN_URL",
+    "",
+    help="https://cdn.example.com in front of this server: for static files and avatars, never for people's files.",
+    kind="url",
+).rstrip("/")
+CDN_ORIGINS = [CDN_URL] if CDN_URL else []
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
-        "default-src": [SELF],
-        "script-src": [SELF, NONCE],
-        "style-src": [SELF, NONCE],
-        "img-src": [SELF, "data:"],
+        "default-src": [SELF, *CDN_ORIGINS],
+        "script-src": [SELF, NONCE, *CDN_ORIGINS],
+        "style-src": [SELF, NONCE, *CDN_ORIGINS],
+        "img-src": [SELF, "data:", *CDN_ORIGINS],
         "object-src": [NO_SOURCE],
         "base-uri": [NO_SOURCE],
         "form-action": [SELF],
@@ -389,7 +396,7 @@ CLAMD_TIMEOUT_SECONDS = env.number("CLAMD_TIMEOUT_SECONDS", 120, help="How long 
 
 # Static files ----------------------------------------------------------------------------------
 
-STATIC_URL = "/static/"
+STATIC_URL = f"{CDN_URL}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 # What the image's build collects and production serves: compressed, with names that may be cached for ever.
 HASHED_STATIC_FILES = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
