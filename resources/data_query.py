@@ -18,9 +18,11 @@ from django.db.models import OuterRef, Q, TextField
 from django.db.models.functions import JSONArray
 
 from core.errors import Detail, ValidationFailed
-from core.permissions import ADMIN, Caller
+from core.permissions import Caller
 from core.plans import Fragment, Slot, Statement
+from resources.access import Asker
 from resources.data_values import COMPARISONS, Place
+from resources.keywords.field_rules import hidden_paths
 from resources.models import IndexState, Resource, ResourceType, TypeIndex
 from resources.schemas import compiled
 from resources.schemas.compiled import Schema
@@ -89,12 +91,8 @@ class QueriedType:
     def _is_closed(self, path: tuple[str, ...], caller: Caller) -> bool:
         """Return whether the path leads into what is encrypted, or what the caller may not read in every row."""
         keywords = self.schema.keywords
-        if any(path[: len(closed)] == closed for closed in keywords.encrypted):
-            return True
-        if caller.holds(ADMIN):
-            return False
-        rules = (rule for rule in keywords.read if path[: len(rule.path)] == rule.path)
-        return any(caller.role not in rule.roles for rule in rules)
+        closed = (*keywords.encrypted, *hidden_paths(Asker.of(caller), keywords))
+        return any(path[: len(one)] == one for one in closed)
 
 
 def queried_type(key: str) -> QueriedType | None:

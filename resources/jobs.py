@@ -2,7 +2,7 @@
 
 from core.jobs import Done, Work, job_kind
 from core.models.jobs import FAILED, SUCCEEDED
-from resources.services import exporting, importing, indexes
+from resources.services import exporting, importing, indexes, search_index
 
 
 @job_kind(exporting.KIND, title="Export of resources", in_transaction=False, tells_of=(SUCCEEDED, FAILED))
@@ -21,3 +21,9 @@ def import_resources(work: Work) -> Done | None:
 def build_indexes(work: Work) -> Done | None:
     """Build an index that a type asks for, or drop one that none does."""
     return indexes.build_next(work)
+
+
+@job_kind(search_index.KIND, title="Search of a resource type", queue="maintenance")
+def reindex_search(work: Work) -> Done | None:
+    """Write the search vectors of some rows anew."""
+    return search_index.reindex_next(work)

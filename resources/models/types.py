@@ -25,6 +25,9 @@ class ResourceType(BaseModel):
     """`x-read` of the present schema as `[{"path": […], "roles": […]}]`, so that a read hides by SQL alone; null for
     none, which is what most types and deployments have."""
 
+    search_plan = models.JSONField(null=True, editable=False)
+    """What `x-search`, `x-read` and `x-encrypted` mean for full text; the trigger that writes the vectors reads it."""
+
     workflow = models.JSONField(null=True, blank=True)
     default_visibility = models.CharField(
         max_length=10, default=Visibility.PRIVATE, db_default=Visibility.PRIVATE.value

@@ -16,7 +16,7 @@ READ: Final = "x-read"
 WRITE: Final = "x-write"
 ALL: Final = (UNIQUE, INDEX, SEARCH, REFERENCE, ENCRYPTED, READ, WRITE)
 
-OPEN: Final[frozenset[str]] = frozenset({UNIQUE, INDEX, REFERENCE, ENCRYPTED, READ, WRITE})
+OPEN: Final[frozenset[str]] = frozenset({UNIQUE, INDEX, SEARCH, REFERENCE, ENCRYPTED, READ, WRITE})
 """The keywords that do something; a schema with another one is refused."""
 
 ON_ITEMS: Final = frozenset({SEARCH, REFERENCE})

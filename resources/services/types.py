@@ -16,6 +16,7 @@ from resources.schemas import Keywords, refuse_bad_schema, refuse_bad_workflow
 from resources.services.indexes import forget_indexes, promise_indexes
 from resources.services.keyword_changes import backfill, refuse_unknown_names, reseal
 from resources.services.misfits import PATIENCE, misfits, refusal_by
+from resources.services.search_index import follow_schema, stored_plan
 from resources.services.writing import Precondition, no_precondition
 from resources.visibility import Visibility
 
@@ -77,6 +78,7 @@ def change_type(
     _apply(kind, after)
     if "schema" in after:
         promise_indexes(kind, actor=actor)
+        follow_schema(kind, actor=actor)
     publish("resource_type.updated", subject=kind, actor=actor, data={"before": before, "after": after})
     return kind
 
@@ -108,11 +110,17 @@ def _require_admin(actor: Caller) -> None:
 
 @transaction.atomic
 def _insert(actor: Caller, new: NewType) -> ResourceType:
-    kind = ResourceType.objects.create(**asdict(new), field_rules=stored_rules(Keywords.of(new.schema)))
+    kind = ResourceType.objects.create(**asdict(new), **_stored(new.schema))
     ResourceTypeVersion.objects.create(type=kind, number=kind.schema_version, schema=kind.schema)
     promise_indexes(kind, actor=actor)
     publish("resource_type.created", subject=kind, actor=actor, data={"after": asdict(new)})
     return kind
+
+
+def _stored(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return what SQL goes by that follows from a schema."""
+    keywords = Keywords.of(schema)
+    return {"field_rules": stored_rules(keywords), "search_plan": stored_plan(keywords)}
 
 
 def _refuse_bad_change(kind: ResourceType, after: Mapping[str, Any], *, force: bool, patience: float | None) -> None:
