@@ -140,6 +140,7 @@ class WebhookDelivery(BaseModel):
                 name="idx_webhook_deliveries_lane",
                 condition=Q(state__in=OPEN_DELIVERY_STATES),
             ),
+            models.Index(fields=["next_attempt_at"], name="idx_webhook_deliveries_sending", condition=Q(state=SENDING)),
             models.Index(fields=["created_at"], name="idx_webhook_deliveries_age"),
         ]
 

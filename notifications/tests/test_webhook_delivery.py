@@ -61,6 +61,28 @@ def test_nothing_of_what_a_resource_holds_is_in_the_payload(
     assert not any(word in message.body for message in receiver.messages for word in (b"seventy", b"secret plan"))
 
 
+def test_of_a_field_that_somebody_may_not_read_they_are_not_even_told_that_it_changed(
+    owner: Any, stranger: Any, admin: Any, client_of: ClientOf, drain: Drain, receivers: Callable[[], Receiver]
+) -> None:
+    theirs, admins = receivers(), receivers()
+    properties = {"title": {"type": "string"}, "salary": {"type": "string", "x-read": ["moderator"]}}
+    answer = client_of(admin).post(
+        "/api/v1/resource-types",
+        {"key": "post", "name": "Post", "schema": {"type": "object", "properties": properties}},
+    )
+    assert answer.status_code == 201, answer.content
+    made(client_of(stranger), theirs.url)
+    made(client_of(admin), admins.url)
+    hidden = {"title": "Gardener", "salary": "seventy thousand"}
+    resource = new_resource(client_of(admin), type="post", data=hidden, visibility="internal")
+    client_of(admin).patch(f"/api/v1/resources/{resource}", {"data": {"salary": "eighty thousand"}})
+    drain()
+
+    assert len(theirs.messages) == len(admins.messages) == 2
+    assert not any(word in message.body for message in theirs.messages for word in (b"salary", b"thousand"))
+    assert not any(b"thousand" in message.body for message in admins.messages)
+
+
 def test_an_endpoint_hears_only_what_it_asks_for_and_its_owner_may_read(
     owner: Any, stranger: Any, admin: Any, client_of: ClientOf, drain: Drain, receivers: Callable[[], Receiver]
 ) -> None:

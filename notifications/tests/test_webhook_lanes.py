@@ -149,7 +149,7 @@ def test_a_delivery_of_the_same_event_twice_at_once_is_one_row(owner: Any, recei
 
     def write() -> None:
         with transaction.atomic():
-            write_deliveries([endpoint], event_id=event, type_="webhook.test", body="{}")
+            write_deliveries({endpoint: "{}"}, event_id=event, type_="webhook.test")
 
     in_threads(10, write)
 

@@ -6,7 +6,7 @@ find a free place.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from core.models import OutboxRow
+from core.queue import enqueue
 from notifications.webhook_models import (
     FAILED,
     INTERRUPTED,
@@ -23,6 +25,7 @@ from notifications.webhook_models import (
     WebhookDelivery,
 )
 
+_TASK: Final = "notifications.tasks.send_webhooks"
 LANE_WIDTH: Final = 4
 NOTE_SECONDS: Final = 5
 
@@ -76,6 +79,24 @@ def claim(*, proven: int, unproven: int) -> list[Claimed]:
     _give_up([delivery for delivery in due if delivery.attempts_left == 0])
     _take(left)
     return [Claimed(delivery, lanes[delivery.endpoint_id]) for delivery in left]
+
+
+@transaction.atomic
+def watch_claims() -> None:
+    """Promise a look at the moment when the oldest claim ends, unless one is promised: its worker may be killed."""
+    sending = WebhookDelivery.objects.filter(state=SENDING, next_attempt_at__gt=timezone.now())
+    oldest = sending.order_by("next_attempt_at").values_list("next_attempt_at", flat=True).first()
+    if oldest is None:
+        return
+    soon_after = (oldest, oldest + timedelta(seconds=NOTE_SECONDS))
+    if not OutboxRow.objects.filter(task=_TASK, due_at__range=soon_after, dispatched_at=None).exists():
+        promise_at(oldest)
+
+
+def promise_at(moment: datetime) -> None:
+    """Promise a look at what is due then: a little later, for the outbox counts from the start of the transaction."""
+    wait = moment - timezone.now() + timedelta(milliseconds=250)
+    enqueue("notifications.tasks.send_webhooks", delay=wait)
 
 
 def _lanes(proven: int, unproven: int) -> dict[UUID, bool]:

@@ -24,7 +24,7 @@ from core.live.readers import readable
 from core.logging import redact_text
 from core.models import Event
 from core.queue import enqueue
-from notifications.services.webhooks.claims import Claimed, claim
+from notifications.services.webhooks.claims import Claimed, claim, watch_claims
 from notifications.services.webhooks.endpoints import secrets_of
 from notifications.services.webhooks.events import TEST_TYPE, callers_of
 from notifications.services.webhooks.notes import Answer, note, suppress
@@ -86,6 +86,7 @@ def send_due() -> int:
     if time.monotonic() - started > SLICE_SECONDS:
         enqueue("notifications.tasks.send_webhooks")
     _note_beside(under_way)
+    watch_claims()
     return tried
 
 

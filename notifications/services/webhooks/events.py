@@ -1,6 +1,6 @@
 """From an event to its deliveries: a row for each endpoint that asks for it, whose owner may read it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from core.event_types import FAMILIES
 from core.identifiers import uuid7
-from core.live.readers import readable
+from core.live.readers import may_know, readable
 from core.models import Event
 from core.permissions import Caller
 from core.queue import enqueue
@@ -33,15 +33,17 @@ def fan_out(event: Event) -> int:
     """Write the deliveries of an event, once however often it comes; return how many are new."""
     endpoints = list(WebhookEndpoint.objects.listening_to(event.type).order_by("id"))
     callers = callers_of(endpoint.owner_id for endpoint in endpoints)
-    allowed = {owner for owner, caller in callers.items() if readable(caller, [event])}
-    body = payload(event.type, event, timestamp=rfc3339(event.occurred_at))
-    wanted = [endpoint for endpoint in endpoints if endpoint.owner_id in allowed]
-    return write_deliveries(wanted, event_id=event.id, type_=event.type, body=body)
+    bodies = {owner: payload(event, caller) for owner, caller in callers.items() if readable(caller, [event])}
+    told = {endpoint: bodies[endpoint.owner_id] for endpoint in endpoints if endpoint.owner_id in bodies}
+    return write_deliveries(told, event_id=event.id, type_=event.type)
 
 
-def write_deliveries(endpoints: Iterable[WebhookEndpoint], *, event_id: UUID, type_: str, body: str) -> int:
-    """Write a row for each endpoint that has none of this event, and promise that they are sent; return how many."""
-    rows = [WebhookDelivery(endpoint=one, event_id=event_id, event_type=type_, body=body) for one in endpoints]
+def write_deliveries(told: Mapping[WebhookEndpoint, str], *, event_id: UUID, type_: str) -> int:
+    """Write a row, with its body, for each endpoint that has none of this event, and promise that they are sent.
+
+    Return how many are new.
+    """
+    rows = [WebhookDelivery(endpoint=one, event_id=event_id, event_type=type_, body=told[one]) for one in told]
     before = WebhookDelivery.objects.filter(event_id=event_id, endpoint__in=[row.endpoint_id for row in rows]).count()
     WebhookDelivery.objects.bulk_create(rows, ignore_conflicts=True)
     if rows:
@@ -55,18 +57,19 @@ def test_body(endpoint: WebhookEndpoint) -> tuple[UUID, str]:
     return uuid7(), _encoded(TEST_TYPE, rfc3339(timezone.now()), facts)
 
 
-def payload(type_: str, event: Event, *, timestamp: str) -> str:
+def payload(event: Event, caller: Caller) -> str:
     """Return what a receiver gets: what happened to what and by whom, and which fields changed; never their values.
 
     The values would leave the house for good: a receiver asks the API for them, which tells whoever may read them.
+    Of fields that the caller may not know of it does not say that they changed.
     """
     facts = {
         "id": str(event.id),
         "subject": {"type": event.subject_type, "id": event.subject_id},
         "actor": str(event.actor) if event.actor else None,
-        "changed": sorted(event.payload.get("after") or ()),
+        "changed": sorted(name for name in event.payload.get("after") or () if may_know(event, name, caller)),
     }
-    return _encoded(type_, timestamp, facts)
+    return _encoded(event.type, rfc3339(event.occurred_at), facts)
 
 
 def callers_of(owner_ids: Iterable[UUID]) -> dict[UUID, Caller]:

@@ -14,8 +14,8 @@ from django.utils import timezone
 from core.events import publish
 from core.http_client import Response, retry_after_of
 from core.permissions import SYSTEM
-from core.queue import enqueue
 from notifications.services.notifying import News, notify
+from notifications.services.webhooks.claims import promise_at
 from notifications.services.webhooks.endpoints import disable, without_secrets
 from notifications.webhook_models import (
     ANSWERED,
@@ -112,7 +112,7 @@ def _note_failed(delivery: WebhookDelivery, answer: Answer) -> None:
     if is_held and is_over:
         _tell_of_dead_letter(delivery, endpoint, answer)
     elif is_held and next_attempt_at is not None and endpoint.is_active:
-        _promise_at(next_attempt_at)
+        promise_at(next_attempt_at)
 
 
 def _note_endpoint(endpoint: WebhookEndpoint, answer: Answer) -> None:
@@ -139,7 +139,7 @@ def _note_postponed(delivery: WebhookDelivery) -> None:
         attempt_count=F("attempt_count") - 1,
         attempts_left=F("attempts_left") + 1,
     )
-    _promise_at(until)
+    promise_at(until)
 
 
 def _tell_of_dead_letter(delivery: WebhookDelivery, endpoint: WebhookEndpoint, answer: Answer) -> None:
@@ -154,11 +154,6 @@ def _tell_of_dead_letter(delivery: WebhookDelivery, endpoint: WebhookEndpoint, a
             dedup_key=f"webhook.failing:{endpoint.id}:{timezone.now():%Y-%m-%d}",
         )
         notify(news, to=[endpoint.owner_id])
-
-
-def _promise_at(moment: datetime) -> None:
-    """Promise a look at what is due then: a little later, for the outbox counts from the start of the transaction."""
-    enqueue("notifications.tasks.send_webhooks", delay=moment - timezone.now() + timedelta(milliseconds=250))
 
 
 def _held(delivery: WebhookDelivery) -> QuerySet[WebhookDelivery]:
