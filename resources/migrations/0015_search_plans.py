@@ -83,7 +83,7 @@ CREATE TRIGGER keep_updated_at BEFORE UPDATE ON resources FOR EACH ROW EXECUTE F
 
 
 class Migration(migrations.Migration):
-    dependencies = [("resources", "0013_keywords")]
+    dependencies = [("resources", "0014_file_variants")]
 
     operations = [
         migrations.AddField("resourcetype", "search_plan", models.JSONField(editable=False, null=True)),
