@@ -31,11 +31,17 @@ def calls(page: str, *, section: str = "") -> list[tuple[str, str | None]]:
 
 def run(scripts: list[str], folder: Path, **variables: str) -> list[str]:
     """Run the scripts in one shell and return what each of them said."""
+    script, said = script_of(scripts, folder, **variables)
+    subprocess.run(["bash", "-euc", script], check=True, capture_output=True, text=True)
+    return [out.read_text(encoding="utf-8") for out in said]
+
+
+def script_of(scripts: list[str], folder: Path, **variables: str) -> tuple[str, list[Path]]:
+    """Return one script that runs them all, and the files in which what each of them says will stand."""
     said = [folder / f"{number}.out" for number in range(len(scripts))]
     parts = [f"{{ {script}\n}} > {out}" for script, out in zip(scripts, said, strict=True)]
     settings = [f"{name}='{value}'" for name, value in variables.items()]
-    subprocess.run(["bash", "-euc", "\n".join([*settings, *parts])], check=True, capture_output=True, text=True)
-    return [out.read_text(encoding="utf-8") for out in said]
+    return "\n".join([*settings, *parts]), said
 
 
 def agrees(shown: Any, answered: Any) -> bool:

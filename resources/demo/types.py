@@ -23,7 +23,7 @@ TYPES: Final = (
             "required": ["customer"],
             "additionalProperties": False,
             "properties": {
-                "customer": {"type": "string", "minLength": 1, "maxLength": 200},
+                "customer": {"type": "string", "minLength": 1, "maxLength": 200, "x-search": "B"},
                 "budget": {"type": "number", "minimum": 0, "x-index": True},
                 "starts_on": {**_DATE, "x-index": True},
                 "ends_on": _DATE,
@@ -56,7 +56,7 @@ TYPES: Final = (
             "additionalProperties": False,
             "properties": {
                 "kind": {"enum": ["contract", "minutes", "offer"]},
-                "summary": {"type": "string", "maxLength": 2000},
+                "summary": {"type": "string", "maxLength": 2000, "x-search": "C"},
                 "pages": {"type": "integer", "minimum": 1},
                 "signed": {"type": "boolean"},
             },
@@ -81,10 +81,10 @@ TYPES: Final = (
             "required": ["number", "total"],
             "additionalProperties": False,
             "properties": {
-                "number": {"type": "string", "minLength": 1, "maxLength": 30, "x-unique": True},
+                "number": {"type": "string", "minLength": 1, "maxLength": 30, "x-unique": True, "x-search": "A"},
                 "total": {"type": "number", "minimum": 0, "x-index": True},
                 "currency": {"enum": ["EUR", "GBP", "USD"]},
-                "customer": {"type": "string", "maxLength": 200},
+                "customer": {"type": "string", "maxLength": 200, "x-search": "B"},
                 "due_on": {**_DATE, "x-index": True},
                 "project": {"type": "string", "format": "uuid", "x-ref": {"type": PROJECT, "on_delete": "set_null"}},
                 "lines": {
