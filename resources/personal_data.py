@@ -6,12 +6,18 @@ in it stays too, under that name. Their comments keep their places and lose thei
 """
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
+from accounts.models import User
+from core.permissions import Caller
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
+from resources.access import Asker
+from resources.keywords.field_rules import hidden_by, is_hidden, without
+from resources.keywords.sealing import opened
 from resources.models import (
     Comment,
     File,
@@ -20,6 +26,7 @@ from resources.models import (
     FileVersion,
     Resource,
     ResourceFile,
+    ResourceType,
     ResourceVersion,
     SavedView,
     Share,
@@ -64,13 +71,16 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     """Yield the person's resources with their history, what they wrote elsewhere, and the shares from and to them."""
     yield PersonalFile(
         "resources/resources.json",
-        rows_of(Resource.all_objects.filter(owner_id=user_id), *_RESOURCE),
+        _as_they_read(user_id, rows_of(Resource.all_objects.filter(owner_id=user_id), *_RESOURCE)),
         about="What you keep here, with what lies in the bin.",
     )
     history = ResourceVersion.objects.filter(resource__owner_id=user_id)
     yield PersonalFile(
         "resources/history.json",
-        rows_of(history, "resource_id", "number", "action", "actor_id", "changed", "snapshot", "created_at"),
+        _as_they_read(
+            user_id,
+            rows_of(history, "resource_id", "number", "action", "actor_id", "changed", "snapshot", "created_at"),
+        ),
         about="Every change of what you keep here.",
     )
     elsewhere = ResourceVersion.objects.filter(actor_id=user_id).exclude(resource__owner_id=user_id)
@@ -93,6 +103,19 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
     columns = ("id", "name", "filters", "shared", "created_at", "updated_at")
     yield PersonalFile("resources/saved_views.json", rows_of(views, *columns), about="Your saved views.")
     yield from _files(user_id)
+
+
+def _as_they_read(user_id: UUID, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield records of the person, or their versions, opened and without what field rules hide from their owner."""
+    asker = Asker.of(Caller.of(User.objects.get(pk=user_id)))
+    rules = dict(ResourceType.objects.filter(field_rules__isnull=False).values_list("key", "field_rules"))
+    for row in rows:
+        state = row.get("snapshot", row)
+        hidden = hidden_by(asker, rules.get(state.get("type_id", state.get("type"))), owns=True)
+        state["data"] = without(opened(state["data"], row.get("resource_id", row.get("id"))), hidden)
+        if "changed" in row:
+            row["changed"] = [path for path in row["changed"] if not is_hidden(path, hidden)]
+        yield row
 
 
 def _files(user_id: UUID) -> Iterator[PersonalFile]:

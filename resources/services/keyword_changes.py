@@ -5,14 +5,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.models import Role
 from core.errors import Detail, ValidationFailed
 from resources.keywords.sealing import opened, sealed
 from resources.models import Resource, ResourceReference, ResourceType, ResourceVersion, UniqueValue
 from resources.schemas.keywords import OWNER, READ, REFERENCE, WRITE, Keywords, Path
-from resources.services.side_rows import Written, add_references, taken_values, targets
+from resources.services.side_rows import Written, add_references, taken_values, targets, unique_values
 
 CHUNK: Final = 2_000
 
@@ -48,10 +48,42 @@ def backfill(key: str, old: Keywords, new: Keywords) -> set[UUID]:
     return misfits
 
 
+def out_of_step(key: str, keywords: Keywords) -> Iterator[UUID]:
+    """Yield the live records of a type whose unique values or references are not the rows that stand for them."""
+    if not keywords.unique and not keywords.references:
+        return
+    for chunk in _chunks(Resource.objects.filter(type__key=key).values_list("id", "data")):
+        ids = [row_id for row_id, _ in chunk]
+        values: dict[UUID, set[tuple[str, bytes]]] = {}
+        for row_id, path, digest in UniqueValue.objects.filter(resource_id__in=ids).values_list(
+            "resource_id", "path", "digest"
+        ):
+            values.setdefault(row_id, set()).add((path, bytes(digest)))
+        links: dict[UUID, set[tuple[str, UUID]]] = {}
+        for row_id, path, target in ResourceReference.objects.filter(resource_id__in=ids).values_list(
+            "resource_id", "path", "target_id"
+        ):
+            links.setdefault(row_id, set()).add((path, target))
+        for row_id, data in chunk:
+            clear = opened(data, row_id)
+            wanted = {(dotted(one.path), target) for one in keywords.references for target in targets(clear, one)}
+            if unique_values(clear, keywords) != values.get(row_id, set()) or wanted != links.get(row_id, set()):
+                yield row_id
+
+
+@transaction.atomic
+def put_in_step(key: str, keywords: Keywords) -> int:
+    """Write the unique values and references of a type anew, and seal what is to be; return how many do not fit."""
+    reseal(key, Keywords(), keywords)
+    backfill(key, keywords, Keywords())
+    return len(backfill(key, Keywords(), keywords))
+
+
 def reseal(key: str, old: Keywords, new: Keywords) -> None:
     """Seal what is encrypted from now on, and open what no longer is, in every record of the type and its history."""
     if set(old.encrypted) == set(new.encrypted):
         return
+    keep_quiet()
     rows = Resource.all_objects.filter(type__key=key).values_list("id", "id", "data")
     versions = ResourceVersion.objects.filter(resource__type__key=key).values_list(
         "id", "resource_id", "snapshot__data"
@@ -59,6 +91,12 @@ def reseal(key: str, old: Keywords, new: Keywords) -> None:
     for statement, values in ((_STORE_DATA, rows), (_STORE_SNAPSHOT, versions)):
         for chunk in _chunks(values):
             _store(statement, chunk, new.encrypted)
+
+
+def keep_quiet() -> None:
+    """Let what is rewritten in this transaction keep its time of change: to its readers it is as it was."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL nook.reindexing = 'on'")
 
 
 def _filled(key: str, chunk: list[Any], keywords: Keywords) -> set[UUID]:

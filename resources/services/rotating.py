@@ -15,6 +15,7 @@ from resources.keywords.sealing import opened, sealed
 from resources.models import Resource, ResourceType, ResourceVersion
 from resources.schemas import compiled
 from resources.schemas.keywords import Path, value_at
+from resources.services.keyword_changes import keep_quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Sealed:
             after: UUID | None = None
             while rows := self._batch(key, paths, after, batch_size):
                 with transaction.atomic():
+                    keep_quiet()
                     unreadable = [row_id for row_id, *_ in rows if not self._seal(row_id, paths)]
                 after = rows[-1][0]
                 yield Progress(len(rows) - len(unreadable), unreadable)

@@ -87,6 +87,12 @@ def taken_values(rows: Sequence[Written]) -> Refusals:
     return _too_late(_not_taken(_wanted(rows)))
 
 
+def unique_values(data: dict[str, Any], keywords: Keywords) -> set[tuple[str, bytes]]:
+    """Return the unique values of the data, each as its path and digest."""
+    found = ((path, value_at(data, path)) for path in keywords.unique)
+    return {(".".join(path), digest_of(value)) for path, value in found if value is not None}
+
+
 def held_values(rows: Sequence[Written]) -> Refusals:
     """Return which of the unique values that the rows newly have are another's, in the table or earlier among them."""
     wanted = _wanted(rows)

@@ -1,5 +1,6 @@
 """Fields that not everybody may read or write: hidden in every read, kept by every write."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -7,11 +8,13 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from core.live.feed import describe
 from core.models import Event
 from core.permissions import ANONYMOUS, Caller
 from resources.access import Asker, Level
 from resources.keywords.field_rules import hidden_paths
 from resources.models import Resource
+from resources.personal_data import export
 from resources.schemas.keywords import Keywords
 from resources.tests.factories import create_type, share
 
@@ -200,6 +203,23 @@ def test_the_event_log_never_has_the_value(client_of: ClientOf, record: Resource
     assert set(changed["after"]) == {"data.person.salary", "data.diary"}
 
 
+def test_a_search_finds_nothing_that_is_hidden_from_somebody(
+    client_of: ClientOf, record: Resource, stranger: User
+) -> None:
+    def found(word: str) -> int:
+        return len(client_of(stranger).get(f"{PATH}?q={word}").json()["data"])
+
+    assert (found("7a"), found("4000"), found("mine")) == (1, 0, 0)
+
+
+def test_a_row_of_another_shape_is_not_found_by_what_it_hides(
+    client_of: ClientOf, record: Resource, stranger: User
+) -> None:
+    Resource.objects.filter(pk=record.pk).update(data={"name": "Sam", "person": [{"salary": 4711}]})
+
+    assert client_of(stranger).get(f"{PATH}?q=4711").json()["data"] == []
+
+
 def test_a_rule_holds_from_the_change_of_the_type_on(
     client_of: ClientOf, record: Resource, stranger: User, admin: User
 ) -> None:
@@ -235,3 +255,23 @@ def test_what_is_hidden_is_asked_for_in_one_place(record: Resource, owner: User,
     assert hidden_paths(Asker.of(Caller.of(owner)), keywords, owns=True) == (("person", "salary"),)
     assert hidden_paths(Asker.of(ANONYMOUS), keywords) == (("person", "salary"), ("diary",))
     assert hidden_paths(Asker.of(Caller.of(admin)), keywords) == ()
+
+
+def test_the_live_stream_does_not_say_that_it_changed(
+    client_of: ClientOf, record: Resource, owner: User, stranger: User, admin: User
+) -> None:
+    client_of(admin).patch(f"{PATH}/{record.id}", {"data": {"person": {"salary": 1}, "diary": "x", "name": "Sue"}})
+    event = Event.objects.get(type="resource.updated", subject_id=str(record.id))
+
+    def changed(user: User) -> list[str]:
+        return list(json.loads(describe(event, Caller.of(user)))["changed"])
+
+    assert changed(stranger) == ["data.name"]
+    assert changed(owner) == ["data.diary", "data.name"]
+    assert changed(admin) == ["data.diary", "data.name", "data.person.salary"]
+
+
+def test_ones_own_data_is_given_out_as_one_may_read_it(record: Resource, owner: User) -> None:
+    files = {file.name: list(file.rows or ()) for file in export(owner.id)}
+
+    assert [row["data"] for row in files["resources/resources.json"]] == [SEEN_BY_OWNER]

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
@@ -153,3 +155,22 @@ def test_a_value_is_free_when_the_keyword_goes(client_of: ClientOf, owner: User,
 
     assert make(client_of(owner), "a").status_code == 201
     assert not UniqueValue.objects.exists()
+
+
+@pytest.mark.usefixtures("invoice")
+def test_rows_that_got_out_of_step_are_found_and_written_anew(client_of: ClientOf, owner: User) -> None:
+    first = make(client_of(owner), "a").json()["data"]["id"]
+    UniqueValue.objects.all().delete()
+    second = make(client_of(owner), "a").json()["data"]["id"]
+    found, repaired, left = StringIO(), StringIO(), StringIO()
+
+    with pytest.raises(SystemExit):
+        call_command("revalidate", "--type", "invoice", stdout=found)
+    with pytest.raises(SystemExit):
+        call_command("revalidate", "--repair", stdout=repaired)
+
+    assert found.getvalue().splitlines()[0] == f"invoice {first} out of step"
+    assert repaired.getvalue().splitlines()[0] == f"invoice {second} out of step"
+    Resource.objects.filter(pk=second).delete()
+    call_command("revalidate", stdout=left)
+    assert left.getvalue() == "0 resource(s) do not fit their type.\n"
