@@ -19,11 +19,13 @@ FAMILIES: Final[dict[str, str]] = {
     "resource": "Resources.",
     "resource_type": "Types of resources.",
     "role": "Roles.",
+    "saved_view": "Views that people keep.",
     "schedule": "Work that the clock starts.",
     "session": "Sign-ins.",
     "share": "Shares of resources.",
     "threat": "What looked like an attack.",
     "user": "Accounts.",
+    "watch": "Who follows what.",
     "webhook": "Webhook endpoints.",
 }
 """Every family, the first half of a type (`resource.created`), with what it tells about."""
@@ -32,10 +34,10 @@ _TYPES: Final = {
     "api_token": "created revoked",
     "comment": "created updated deleted",
     "connection": "created removed",
-    "file": "attached created deleted detached version_added",
+    "file": "announced attached created deleted detached rejected released version_added",
     "impersonation": "started ended",
     "job": "created started retried succeeded failed cancelled",
-    "notification": "failed resent",
+    "notification": "all_read created failed resent",
     "passkey": "copy_suspected renamed",
     "resource": (
         "created updated deleted restored destroyed transitioned transferred reverted file_attached file_changed "
@@ -54,6 +56,12 @@ _TYPES: Final = {
 }
 TYPES: Final = frozenset(f"{family}.{verb}" for family, verbs in _TYPES.items() for verb in verbs.split())
 """The types that can be asked for before one has occurred; any other that is in the log is a type as well."""
+
+
+def declare_family(name: str, about: str) -> None:
+    """Add a family of one's own app, so that it can be asked for before anything of it has occurred."""
+    FAMILIES[name] = about
+
 
 EVERYTHING: Final = "*"
 _PATTERN: Final = re.compile(r"([a-z][a-z_]{0,48})\.(\*|[a-z][a-z_]{0,48})", re.ASCII)

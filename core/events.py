@@ -9,6 +9,7 @@ from django.db import connection, models, transaction
 
 from core import context
 from core.copying import copy_rows
+from core.event_types import patterns_of
 from core.identifiers import uuid7
 from core.models import Event
 from core.permissions import Caller
@@ -29,9 +30,7 @@ class Subscriber:
 
     def hears(self, type_: str) -> bool:
         """Return whether events of this type are for this subscriber, and somebody waits for them at this moment."""
-        is_of_types = any(
-            type_ == wanted or (wanted.endswith(".*") and type_.startswith(wanted[:-1])) for wanted in self.types
-        )
+        is_of_types = not set(patterns_of(type_)).isdisjoint(self.types)
         return is_of_types and (self.awaited is None or self.awaited(type_))
 
 
@@ -39,7 +38,7 @@ SUBSCRIBERS: Final[dict[str, Subscriber]] = {}
 
 
 def subscriber(name: str, *types: str, awaited: Awaited | None = None) -> Callable[[Handler], Handler]:
-    """Register a handler for some types; `user.*` means the whole family.
+    """Register a handler for some types; `user.*` means the whole family, `*` every type.
 
     It runs in a worker, in the transaction that marks the event as handled by `name`: once for each
     event, however often it is delivered. `name` is stored; a renamed subscriber is a new one. `awaited`,

@@ -21,7 +21,7 @@ def tell_of_job(event: Event) -> None:
     services.tell_of_job(job_id=UUID(event.subject_id), event_id=event.id)
 
 
-@subscriber("notifications.webhooks", *webhooks.SENT_FAMILIES, awaited=webhooks.is_awaited)
+@subscriber("notifications.webhooks", "*", awaited=webhooks.is_awaited)
 def tell_endpoints(event: Event) -> None:
     """Write what the endpoints that ask for the event are to be sent."""
     webhooks.fan_out(event)

@@ -20,6 +20,8 @@ RETRY_SECONDS: Final = (5, 60, 300, 1800, 7200, 14_400, 21_600, 36_000)
 
 ATTEMPTS_IN_A_ROUND: Final = len(RETRY_SECONDS) + 1
 
+NEVER_SENT: Final = "webhook."
+
 QUEUED = "queued"
 SENDING = "sending"
 DELIVERED = "delivered"
@@ -43,7 +45,12 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         return self.filter(owner_id=caller.own_id)
 
     def listening_to(self, type_: str) -> Self:
-        """Return the endpoints that are switched on and ask for events of this type."""
+        """Return the endpoints that are switched on and ask for events of this type; none for those of webhooks.
+
+        An endpoint that fails would be told of its failures, and fail at that.
+        """
+        if type_.startswith(NEVER_SENT):
+            return self.none()
         return self.filter(is_active=True, events__overlap=patterns_of(type_))
 
 

@@ -72,7 +72,9 @@ class EventQuerySet(models.QuerySet["Event"]):
         return found
 
     def of_type(self, *types: str) -> Self:
-        """Return the rows of the given types; `user.*` means every type of that family."""
+        """Return the rows of the given types; `user.*` means every type of that family, `*` every type."""
+        if "*" in types:
+            return self.all()
         wanted = models.Q()
         for type_ in types:
             wanted |= models.Q(type__startswith=type_[:-1]) if type_.endswith(".*") else models.Q(type=type_)

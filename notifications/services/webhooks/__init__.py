@@ -19,10 +19,9 @@ from notifications.services.webhooks.endpoints import (
     switch_endpoints,
     without_secrets,
 )
-from notifications.services.webhooks.events import SENT_FAMILIES, fan_out, is_awaited
+from notifications.services.webhooks.events import fan_out, is_awaited
 
 __all__ = [
-    "SENT_FAMILIES",
     "SecretEndpoint",
     "change_endpoint",
     "create_endpoint",

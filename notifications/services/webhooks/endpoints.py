@@ -19,15 +19,12 @@ from core.models import Event
 from core.permissions import SYSTEM, Caller
 from notifications.services.notifying import News, notify
 from notifications.services.webhooks.signing import new_secret
-from notifications.webhook_models import FAILED, OPEN_DELIVERY_STATES, WebhookDelivery, WebhookEndpoint
+from notifications.webhook_models import FAILED, NEVER_SENT, OPEN_DELIVERY_STATES, WebhookDelivery, WebhookEndpoint
 
 OVERLAP: Final = timedelta(hours=24)
 """How long the old secret goes on signing beside a new one."""
 
 CheckVersion = Callable[[int], None]
-
-# An endpoint that fails would be told of its failures, and fail at that.
-_NEVER_SENT: Final = frozenset({"webhook"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +232,12 @@ def _is_known(pattern: str) -> bool:
     if pattern == EVERYTHING:
         return True
     family = family_of(pattern)
-    if family not in FAMILIES or family in _NEVER_SENT:
+    if family is None or pattern.startswith(NEVER_SENT):
         return False
-    return pattern.endswith(".*") or pattern in TYPES or Event.objects.filter(type=pattern).exists()
+    is_listed = family in FAMILIES if pattern.endswith(".*") else pattern in TYPES
+    return is_listed or Event.objects.of_type(pattern).exists()
 
 
 def _no_such_event(pattern: str) -> str:
-    families = ", ".join(f"{name}.*" for name in FAMILIES if name not in _NEVER_SENT)
+    families = ", ".join(f"{name}.*" for name in FAMILIES if f"{name}." != NEVER_SENT)
     return f"There is no event {pattern[:60]!r}; there are *, {families} and their single types."

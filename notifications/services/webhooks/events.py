@@ -8,7 +8,6 @@ import orjson
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from core.event_types import FAMILIES
 from core.identifiers import uuid7
 from core.live.readers import may_know, readable
 from core.models import Event
@@ -21,7 +20,6 @@ VERSION: Final = 1
 """Of the payload's form; a change that old receivers would not understand makes another."""
 
 TEST_TYPE: Final = "webhook.test"
-SENT_FAMILIES: Final = tuple(f"{family}.*" for family in FAMILIES if family != "webhook")
 
 
 def is_awaited(type_: str) -> bool:
