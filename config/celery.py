@@ -36,6 +36,7 @@ SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
     "purge-messages": ("notifications.tasks.purge", crontab(minute="50", hour="3"), "maintenance"),
     # resources
     "sweep-files": ("resources.tasks.sweep_files", crontab(minute="25"), "maintenance"),
+    "sweep-shares": ("resources.tasks.sweep_shares", crontab(minute="5", hour="4"), "maintenance"),
 }
 """Name: (task path, period in UTC, queue). `manage.py beat` makes one run for each period."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from accounts.models import User
@@ -61,7 +61,10 @@ _FILE = (
     "state",
     "created_at",
 )
-_SHARE = ("id", "resource_id", "user_id", "role__name", "access", "expires_at", "given_by_id", "created_at")
+_SHARE = (
+    *("id", "resource_id", "user_id", "role__name", "access", "expires_at", "given_by_id", "created_at"),
+    *("link", "has_password", "link_max_uses", "link_uses"),
+)
 _COMMENT = ("id", "resource_id", "body", "created_at", "edited_at", "deleted_at")
 _TABLES = ("resources", "resource_versions", "shares", "files", "comments", "watches", "saved_views")
 
@@ -89,7 +92,10 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         rows_of(elsewhere, "resource_id", "number", "action", "changed", "created_at"),
         about="What you changed of other people's.",
     )
-    shares = Share.objects.filter(Q(user_id=user_id) | Q(given_by_id=user_id))
+    shares = Share.objects.filter(Q(user_id=user_id) | Q(given_by_id=user_id)).annotate(
+        link=ExpressionWrapper(Q(link_digest__isnull=False), output_field=BooleanField()),
+        has_password=ExpressionWrapper(~Q(link_password=""), output_field=BooleanField()),
+    )
     yield PersonalFile(
         "resources/shares.json", rows_of(shares, *_SHARE), about="What you share, and what is shared with you."
     )
@@ -137,6 +143,8 @@ def _files(user_id: UUID) -> Iterator[PersonalFile]:
 def erase(erasure: Erasure) -> None:
     """Destroy what was the person's alone, with its history and files; take back shares, and what they said."""
     erasure.delete(Share.objects.filter(user_id=erasure.user_id))
+    # A link opens only while its giver is there to answer for it.
+    erasure.delete(Share.objects.filter(given_by_id=erasure.user_id, link_digest__isnull=False))
     erasure.delete(Watch.objects.filter(user_id=erasure.user_id))
     erasure.delete(SavedView.objects.filter(owner_id=erasure.user_id))
     comments = Comment.objects.filter(author_id=erasure.user_id)

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from core.queue import task
-from resources.services import file_sweeps, quarantine, uploads
+from resources.services import file_sweeps, quarantine, share_sweeps, uploads
 
 
 @task(queue="maintenance")
@@ -19,3 +19,9 @@ def sweep_files(**_: Any) -> None:
 def scan_file(*, version_id: str, tries: int = 0, **_: Any) -> None:
     """Have the scanner look at one version of a file."""
     quarantine.scan_version(UUID(version_id), tries=tries)
+
+
+@task(queue="maintenance")
+def sweep_shares(**_: Any) -> None:
+    """Remove shares that expired, and links that opened for the last time, a month ago."""
+    share_sweeps.remove_ended()

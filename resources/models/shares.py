@@ -37,6 +37,10 @@ class ShareQuerySet(models.QuerySet["Share"]):
         """Return the shares that have not expired and whose giver still may give."""
         return self.filter(_UNEXPIRED).filter(_HOLDS)
 
+    def dead(self) -> "ShareQuerySet":
+        """Return the shares whose giver may not give any more; expired ones are not among them."""
+        return self.exclude(_HOLDS)
+
     def open_links(self) -> "ShareQuerySet":
         """Return the links that open, of resources that are in use."""
         return self.live().filter(_SERVES, link_digest__isnull=False, resource__deleted_at__isnull=True)

@@ -112,6 +112,18 @@ def remove(share: Share, *, actor: Caller) -> None:
     share.delete()
 
 
+def remove_dead(resource: Resource, *, actor: Caller) -> int:
+    """Delete the shares of a resource that hold no longer, in the transaction at hand; each is an event.
+
+    For whoever ends a giver's right for good: so nothing comes back to life when it does. Return how many there were.
+    """
+    dead = list(_of(resource).dead())
+    for gone in dead:
+        _publish("removed", gone, actor, before=_facts(gone))
+    Share.objects.filter(id__in=[gone.id for gone in dead]).delete()
+    return len(dead)
+
+
 def shares_of(*, actor: Caller, resource_id: UUID) -> ShareQuerySet:
     """Return the shares of a resource, those that no longer hold too, with `is_live`; for managers and auditors."""
     found = Resource.objects.visible_to(actor).with_share(Asker.of(actor)).filter(id=resource_id).first()

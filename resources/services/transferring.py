@@ -3,13 +3,13 @@
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import BooleanField, F, Func
 
 from accounts.models import User
 from core.errors import ValidationFailed
 from core.permissions import Caller
 from resources.access import Action
-from resources.models import Resource, Share
+from resources.models import Resource
+from resources.services.sharing import remove_dead
 from resources.services.writing import Precondition, lock, no_precondition, record, state_of
 
 
@@ -41,12 +41,5 @@ def _hand_over(resource: Resource, owner: User, actor: Caller) -> None:
     resource.version += 1
     resource.save(update_fields=["owner", "version"])
     sides = {"from": str(parties[0]), "to": str(parties[1])}
-    told = {**sides, "version": resource.version, "ended_shares": _end_dead_shares(resource)}
+    told = {**sides, "version": resource.version, "ended_shares": remove_dead(resource, actor=actor)}
     record(resource, "transferred", before=before, actor=actor, told=told, audience=parties)
-
-
-def _end_dead_shares(resource: Resource) -> int:
-    """Delete the shares that hold no longer, so that no later transfer brings them back to life; return how many."""
-    holds = Func(F("id"), function="nook_share_holds", output_field=BooleanField())
-    dead = Share.objects.filter(resource=resource).annotate(holds=holds).filter(holds=False)
-    return dead.delete()[1].get(Share._meta.label, 0)

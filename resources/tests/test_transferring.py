@@ -95,6 +95,9 @@ def test_what_the_old_owner_shared_ends_and_what_an_administrator_shared_stays(
         (guest.id, row.id), (stranger.id, other.resource_id),
     }  # fmt: skip
     assert Event.objects.get(type="resource.transferred").payload["ended_shares"] == 2
+    removed = Event.objects.filter(type="share.removed")
+    assert {event.payload["before"]["user"] for event in removed} == {str(manager.id), str(stranger.id)}
+    assert all({owner.id, heir.id} & set(event.audience) for event in removed)
     assert [client_of(user).get(f"{PATH}/{row.id}").status_code for user in (manager, stranger, guest)] == [
         404, 404, 200,
     ]  # fmt: skip
