@@ -272,6 +272,7 @@ KINDS: Final[dict[str, Kind]] = {
             required=frozenset({"giver", "resource"}),
             optional=frozenset({"owner"}),
         ),
+        Kind("file.rejected", "A file of yours was removed", WORK, required=frozenset({"file", "reason"})),
         Kind(
             "webhook.failing",
             "A webhook of yours fails",

@@ -23,6 +23,7 @@ def tell_of_comment(event: Event) -> None:
 
 
 announces("share.created", "resource.shared")(telling.share_announcement)
+announces("file.rejected", "file.rejected")(telling.rejection_announcement)
 
 
 @readers_of("resource")

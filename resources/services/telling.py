@@ -67,3 +67,17 @@ def share_announcement(event: Event) -> Announcement | None:
         to=[share.user_id],
         only_in_app=not take("mail", f"shared:{share.user_id}").allowed,
     )
+
+
+def rejection_announcement(event: Event) -> Announcement | None:
+    """Return what the owner of a file that was given out, or was about to be, is told when it is taken away."""
+    code, _, found = str(event.payload.get("problem", "")).partition(": ")
+    reasons = {
+        "infected": f"The virus scanner found {found} in it.",
+        "lost": "The storage has lost its content.",
+        "damaged": "Its content in the storage is damaged.",
+    }
+    if code not in reasons:
+        # Whoever completes an upload is answered why it was refused.
+        return None
+    return Announcement({"file": event.payload["name"], "reason": reasons[code]})

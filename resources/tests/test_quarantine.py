@@ -15,6 +15,7 @@ from core.models import DeadLetter, OutboxRow
 from core.tests import pictures
 from core.tests.clamd import EICAR, Clamd
 from core.tests.spine import Drain, Events
+from notifications.models import Notification
 from resources.models import File, FileState, FileVariant, FileVersion
 from resources.services.quarantine import scan_version
 from resources.tests.factories import attach, create_file, create_resource
@@ -60,6 +61,8 @@ def test_what_is_infected_is_removed_and_its_owner_is_told(
     (event,) = events("file.rejected")
     assert event.audience == [owner.pk]
     assert event.payload == {"name": "note.txt", "version": 1, "problem": "infected: Eicar-Signature"}
+    (told,) = Notification.objects.filter(kind="file.rejected")
+    assert told.user_id == owner.pk
     assert client.delete(f"{PATH}/{data['id']}").status_code == 204
 
 
