@@ -59,7 +59,7 @@ def world(urls: dict[str, str], *, users: int, resources: int) -> World:
     """Return the world of that size, made on first use and kept for later runs."""
     name = f"nook_bench_{resources}"
     url = urlunsplit(urlsplit(urls["DATABASE_URL"])._replace(path=f"/{name}"))
-    made = World(name, _environment(url, urls["REDIS_URL"]))
+    made = World(name, environment(url, urls["REDIS_URL"]))
     with psycopg.connect(urls["DATABASE_URL"], autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             connection.execute(f'CREATE DATABASE "{name}"')
@@ -68,7 +68,7 @@ def world(urls: dict[str, str], *, users: int, resources: int) -> World:
     return made
 
 
-def _environment(database_url: str, redis_url: str) -> dict[str, str]:
+def environment(database_url: str, redis_url: str) -> dict[str, str]:
     FOLDER.mkdir(parents=True, exist_ok=True)
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings.development",

@@ -63,6 +63,7 @@ def _session_options() -> str:
         "lock_timeout": LOCK_TIMEOUT_MS,
         "statement_timeout": STATEMENT_TIMEOUT_MS,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT_MS,
+        "random_page_cost": 1.1,  # solid state; at 4, two thousand rows by their keys are read by scanning a million
         "jit": "off",  # compiling costs more than any statement of ours takes
         "pg_trgm.word_similarity_threshold": _LIKENESS,
     }

@@ -95,9 +95,9 @@ class Answer:
 
 def aggregate(question: Question, groups: tuple[str, ...], measures: tuple[str, ...]) -> Answer:
     """Return the measures of each group of what the caller may read; raises `ValidationFailed`."""
-    grouped = tuple(_grouping(name, question) for name in groups)
-    measured = tuple(_measure(name, question) for name in measures)
-    row = _statement(question.listed, grouped, measured).fetch(question.values)
+    grouped = tuple(grouping(name, question) for name in groups)
+    measured = tuple(measure(name, question) for name in measures)
+    row = statement(question.listed, grouped, measured).fetch(question.values)
     raw, number, read = row or (b"[]", b"0", b"0")
     if int(read or 0) > MAX_ROWS and "tag" not in groups:
         message = f"This would read more than {MAX_ROWS:,} resources; filter further."
@@ -106,7 +106,8 @@ def aggregate(question: Question, groups: tuple[str, ...], measures: tuple[str, 
 
 
 @lru_cache(maxsize=_KEPT)
-def _statement(listed: ListShape, groups: tuple[Grouping, ...], measures: tuple[Measure, ...]) -> Statement:
+def statement(listed: ListShape, groups: tuple[Grouping, ...], measures: tuple[Measure, ...]) -> Statement:
+    """Return the statement that answers for the groups, of which the list says what is read."""
     values = [measure for measure in measures if measure.name != COUNT]
     group_columns = [f"_group{place}" for place in range(len(groups))]
     value_columns = [f"_value{place}" for place in range(len(values))]
@@ -150,7 +151,8 @@ def _object(members: list[tuple[str, str]]) -> Fragment:
     return Fragment(f"json_build_object({text})", tuple(name for name, _ in members))
 
 
-def _grouping(name: str, question: Question) -> Grouping:
+def grouping(name: str, question: Question) -> Grouping:
+    """Return what the name groups by; raises `ValidationFailed`."""
     if not name.startswith(PREFIX):
         if name not in _GROUPS:
             raise _refused("group", "unknown", f"Unknown: {name[:100]}. Known: {', '.join(_GROUPS)}, data.<path>.")
@@ -161,7 +163,8 @@ def _grouping(name: str, question: Question) -> Grouping:
     return Grouping(name, described)
 
 
-def _measure(name: str, question: Question) -> Measure:
+def measure(name: str, question: Question) -> Measure:
+    """Return what the name measures; raises `ValidationFailed`."""
     if name == COUNT:
         return Measure(name, COUNT)
     function, _, path = name.partition(":")

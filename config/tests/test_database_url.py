@@ -23,7 +23,7 @@ def test_a_url_gives_every_part_and_the_limits_of_the_session() -> None:
             "connect_timeout": 5,
             "options": (
                 "-c lock_timeout=2000 -c statement_timeout=10000 -c idle_in_transaction_session_timeout=30000"
-                " -c jit=off -c pg_trgm.word_similarity_threshold=0.3"
+                " -c random_page_cost=1.1 -c jit=off -c pg_trgm.word_similarity_threshold=0.3"
             ),
             "sslmode": "verify-full",
         },

@@ -86,7 +86,7 @@ def load_resources(wanted: int, people: Sequence[UUID], *, progress: Callable[[i
     if missing:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_SESSION)
-            with _indexes_later(rebuild=missing >= REBUILD_FROM):
+            with indexes_later(rebuild=missing >= REBUILD_FROM):
                 seed = _SEED + present
                 _copy(resource_lines(missing, people, types=types, first_number=present + 1, seed=seed), progress)
                 cursor.execute(_FIRST_VERSIONS)
@@ -114,7 +114,7 @@ def _copy(lines: Iterator[str], progress: Callable[[int], object]) -> None:
 
 
 @contextmanager
-def _indexes_later(*, rebuild: bool) -> Iterator[None]:
+def indexes_later(*, rebuild: bool) -> Iterator[None]:
     """Drop indexes and foreign keys of the tables for the block and make them anew after it; unique ones stay."""
     if not rebuild:
         yield

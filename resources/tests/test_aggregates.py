@@ -163,7 +163,7 @@ def test_what_cannot_be_measured_is_refused(client: Client, query: dict[str, str
 def test_groups_are_bounded_and_so_is_what_is_read(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aggregates, "MAX_GROUPS", 2)
     monkeypatch.setattr(aggregates, "MAX_ROWS", 4)
-    aggregates._statement.cache_clear()
+    aggregates.statement.cache_clear()
     try:
         response = client.get(PATH, {"type": "invoice", "group": "data.total"})
         assert len(response.json()["data"]) == 2
@@ -171,7 +171,7 @@ def test_groups_are_bounded_and_so_is_what_is_read(client: Client, monkeypatch: 
         refused = client.get(PATH)
         assert (refused.status_code, refused.json()["error"]["details"][0]["code"]) == (400, "too_many_rows")
     finally:
-        aggregates._statement.cache_clear()
+        aggregates.statement.cache_clear()
 
 
 def test_an_aggregate_is_one_query_however_many_rows(
