@@ -31,6 +31,9 @@ from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
 from notifications.api import inbox, webhooks
+from notifications.api.preferences import Preferences
+from notifications.api.sending import SendNotification
+from notifications.api.unsubscribing import Unsubscribe
 from resources.api import bulk, files, owning, pictures, transitions, uploads, versions
 from resources.api import views as resources
 from resources.api.aggregate import Aggregate
@@ -109,6 +112,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Notifications
     path("notifications", inbox.Notifications.as_view(), name="notifications"),
     path("notifications/unread-count", inbox.UnreadCount.as_view(), name="notifications-unread-count"),
+    path("notifications/preferences", Preferences.as_view(), name="notification-preferences"),
+    path("notifications/send", SendNotification.as_view(), name="notifications-send"),
+    path("unsubscribe/<str:subscription>", Unsubscribe.as_view(), name="unsubscribe"),
     path("notifications/read-all", inbox.AllRead.as_view(), name="notifications-read-all"),
     path("notifications/<uuid:notification_id>", inbox.OneNotification.as_view(), name="notification"),
     path("notifications/<uuid:notification_id>/read", inbox.ReadMark.as_view(), name="notification-read"),

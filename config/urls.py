@@ -11,6 +11,7 @@ from core import health
 from core.api.fallback import unrouted
 from core.api.versioning import Versions
 from core.files import signed_file
+from notifications.pages import UnsubscribePage
 from resources.pages.shared import SharedPage
 from resources.pages.uploads import upload
 
@@ -38,6 +39,7 @@ urlpatterns = [
     path("change-email", links.ChangeEmailPage.as_view(), name="change-email-page"),
     path("restore-account", links.RestoreAccountPage.as_view(), name="restore-account-page"),
     path("data-export", links.DataExportPage.as_view(), name="data-export-page"),
+    path("unsubscribe/<str:token>", UnsubscribePage.as_view(), name="unsubscribe-page"),
     path("shared", SharedPage.as_view(), name="shared-page"),
     # Operations: no envelope
     path("health", health.health),

@@ -30,3 +30,9 @@ def purge(**_unknown: object) -> None:
 def send_webhooks(**_unknown: object) -> None:
     """Send the webhooks that are due; safe to run twice, and in parallel."""
     webhooks.send_due()
+
+
+@task(queue="notifications")
+def release(**_unknown: object) -> None:
+    """Let go what waited and is due."""
+    services.release_messages()

@@ -23,3 +23,6 @@ ADMIN_SHOWS_MAIL_SECRETS = False
 MESSAGE_RETENTION_DAYS = env.integer(
     "MESSAGE_RETENTION_DAYS", 90, help="How long messages that are done with are kept.", minimum=1
 )
+NOTIFICATION_RETENTION_DAYS = env.integer(
+    "NOTIFICATION_RETENTION_DAYS", 365, help="How long inboxes keep what people were told.", minimum=1
+)

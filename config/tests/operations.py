@@ -27,6 +27,7 @@ from core.jobs import create_job
 from core.permissions import SYSTEM, Caller
 from notifications.models import Notification, WebhookDelivery, WebhookEndpoint
 from notifications.services import News, notify, webhooks
+from notifications.unsubscribe_links import Subscription, token_of
 from resources.access import Level
 from resources.models import Comment, SavedView
 from resources.services.sharing import MadeShare, NewLink, NewShare, create_share
@@ -132,6 +133,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/saved-views": {"name": "New", "filters": {"tag": ["a"]}},
     "PUT /api/v1/saved-views/{view_id}": {"name": "Changed", "filters": {}},
     "PATCH /api/v1/saved-views/{view_id}": {"name": "Changed"},
+    "PUT /api/v1/notifications/preferences": {"digest": "daily"},
+    "POST /api/v1/notifications/send": {
+        "kind": "system.broadcast",
+        "to": {"all": True},
+        "data": {"title": "News", "text": "All is well."},
+    },
     "POST /api/v1/resource-types": {"key": "new", "name": "New"},
     "PUT /api/v1/resource-types/{key}": {"name": "Changed"},
     "PATCH /api/v1/resource-types/{key}": {"name": "Changed"},
@@ -232,6 +239,7 @@ class Stage:
             "external_id": LETTER["external_id"],
             "key": self.kind.key,
             "notification_id": str(self._told().pk),
+            "subscription": token_of(Subscription(self.target.pk, "system.broadcast", "email")),
             "job_id": str(create_job("profile.export", actor=Caller.of(self.target)).pk),
         }
 

@@ -5,7 +5,8 @@ from notifications.services.delivery import AttemptsExhausted, deliver
 from notifications.services.inbox import mark, mark_all_read, put_away
 from notifications.services.jobs import tell_of_job
 from notifications.services.notifying import News, Told, notify, notify_sparingly
-from notifications.services.purging import purge_messages
+from notifications.services.purging import purge_messages, purge_notifications
+from notifications.services.releasing import release_messages
 from notifications.services.sending import resend, send
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     "notify",
     "notify_sparingly",
     "purge_messages",
+    "purge_notifications",
     "put_away",
+    "release_messages",
     "resend",
     "send",
     "tell_of_job",

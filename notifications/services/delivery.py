@@ -98,10 +98,25 @@ def _written(message: Message) -> Outgoing:
     """Return the message as it goes out; one that this release cannot write (any more, or yet) is tried again."""
     if message.expires_at is not None and message.expires_at <= timezone.now():
         raise DeliveryFailed("too late: what it says holds no longer", permanent=True)
+    if message.notification_id is not None:
+        _readdress(message)
     try:
         return render(message)
     except (UnknownKind, TemplateDoesNotExist, DecryptionFailed) as error:
         raise DeliveryFailed(f"cannot be written: {type(error).__name__}: {error}", permanent=False) from error
+
+
+def _readdress(message: Message) -> None:
+    """Let what waited go to where its recipient is reached now, in the language that they read now."""
+    channel, recipient = _channel_of(message), message.recipient
+    is_proved = not channel.proof_field or getattr(recipient, channel.proof_field)
+    address = (getattr(recipient, channel.address_field) if is_proved else "") or ""
+    if not address:
+        raise DeliveryFailed("the recipient has no such address any more", permanent=True)
+    locale = getattr(recipient, "locale", message.locale)
+    if (address, locale) != (message.address, message.locale):
+        message.address, message.locale = address, locale
+        Message.objects.filter(id=message.id).update(address=address, locale=locale)
 
 
 def lease() -> timedelta:

@@ -16,7 +16,7 @@ from core.events import publish
 from core.permissions import Caller
 from core.queue import enqueue
 from notifications.kinds import kind_of
-from notifications.models import MAX_ATTEMPTS, OPEN_STATES, QUEUED, SENDING, Message
+from notifications.models import COLLECTED, MAX_ATTEMPTS, OPEN_STATES, QUEUED, SENDING, WAITING_STATES, Message
 
 _ABANDONED_AFTER: Final = timedelta(hours=1)
 
@@ -56,7 +56,9 @@ def send(
     message.message_id = f"<{message.id}@{mail_host()}>"
     earlier = _write(message)
     if earlier is None:
-        enqueue("notifications.tasks.deliver", message_id=str(message.id))
+        # What somebody waits for in front of their screen waits behind nothing that goes to many.
+        queue = "critical" if sort.is_security else ""
+        enqueue("notifications.tasks.deliver", message_id=str(message.id), queue=queue)
     return earlier or message
 
 
@@ -82,7 +84,7 @@ def _is_under_way(message: Message) -> bool:
     """Return whether a run will still come for it; none does where a worker died with it and its task was given up."""
     if message.state == SENDING and message.claimed_at is not None:
         return timezone.now() - message.claimed_at < _ABANDONED_AFTER
-    return message.state in OPEN_STATES
+    return message.state in (*OPEN_STATES, *WAITING_STATES, COLLECTED)
 
 
 def _user(user_id: UUID | None) -> Any:
