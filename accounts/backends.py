@@ -30,7 +30,7 @@ _GRANTS: Final[dict[str, frozenset[str]]] = {
     "read:audit": frozenset(
         {"core.view_event", "accounts.view_accessofuser", "accounts.view_impersonation", "accounts.view_threat"}
     ),
-    "send:notification": frozenset({"notifications.view_message"}),
+    "send:notification": frozenset({"notifications.view_message", "notifications.view_notification"}),
 }
 """What each permission of ours opens in the admin; the models not named here are for `admin` alone."""
 

@@ -43,7 +43,9 @@ _GROUPS: Final = (
     (
         "Messages",
         (
+            ("notifications.Notification", "inbox"),
             ("notifications.Message", "mail"),
+            ("notifications.NotificationPreferences", "tune"),
             ("notifications.WebhookEndpoint", "webhook"),
             ("notifications.WebhookDelivery", "outgoing_mail"),
         ),

@@ -14,6 +14,7 @@ from core.crypto import DecryptionFailed
 from core.model_admin import ReadOnlyModelAdmin, badge
 from core.permissions import Caller
 from notifications import services
+from notifications.inbox_admin import KindFilter
 from notifications.kinds import KINDS
 from notifications.models import STATES, Message, MessageAttempt
 from notifications.templates import render
@@ -46,19 +47,6 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(state=self.value()) if self.value() in STATES else queryset
-
-
-class KindFilter(admin.SimpleListFilter):
-    """What the message tells, from the registry and not from a DISTINCT over the table."""
-
-    title = "kind"
-    parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(kind.code, kind.title) for kind in KINDS.values()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(kind=self.value()) if self.value() in KINDS else queryset
 
 
 class AttemptInline(TabularInline):  # type: ignore[misc]  # unfold has no types
