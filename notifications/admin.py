@@ -14,13 +14,19 @@ from core.crypto import DecryptionFailed
 from core.model_admin import ReadOnlyModelAdmin, badge
 from core.permissions import Caller
 from notifications import services
-from notifications.inbox_admin import KindFilter
+from notifications.inbox_admin import KindFilter, NotificationAdmin, NotificationPreferencesAdmin
 from notifications.kinds import KINDS
 from notifications.models import STATES, Message, MessageAttempt
 from notifications.templates import render
 from notifications.webhook_admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
 
-__all__ = ["MessageAdmin", "WebhookDeliveryAdmin", "WebhookEndpointAdmin"]
+__all__ = [
+    "MessageAdmin",
+    "NotificationAdmin",
+    "NotificationPreferencesAdmin",
+    "WebhookDeliveryAdmin",
+    "WebhookEndpointAdmin",
+]
 
 _STATE_COLOURS: Final = {
     "queued": "info",

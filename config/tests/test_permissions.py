@@ -107,7 +107,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/notifications/read-all": (401, 200, 200, 200, 200),
     "GET /api/v1/notifications/preferences": (401, 200, 200, 200, 200),
     "PUT /api/v1/notifications/preferences": (401, 200, 200, 200, 200),
-    "POST /api/v1/notifications/send": (401, 403, 403, 202, 202),
+    "POST /api/v1/notifications/send": (401, 403, 403, 403, 202),
     "GET /api/v1/unsubscribe/{subscription}": (200, 200, 200, 200, 200),
     "POST /api/v1/unsubscribe/{subscription}": (200, 200, 200, 200, 200),
     "GET /api/v1/notifications/{notification_id}": (401, 200, 404, 404, 404),
