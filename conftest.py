@@ -20,5 +20,6 @@ pytest_plugins = [
     "config.tests.cast",
     "notifications.tests.smtp",
     "notifications.tests.twilio",
+    "notifications.tests.push_services",
     "notifications.tests.receiver",
 ]

@@ -30,7 +30,7 @@ from core.api.audit import Audit
 from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
-from notifications.api import inbox, webhooks
+from notifications.api import devices, inbox, webhooks
 from notifications.api.preferences import Preferences
 from notifications.api.sending import SendNotification
 from notifications.api.unsubscribing import Unsubscribe
@@ -120,6 +120,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/<uuid:notification_id>/read", inbox.ReadMark.as_view(), name="notification-read"),
     path("notifications/<uuid:notification_id>/unread", inbox.UnreadMark.as_view(), name="notification-unread"),
     path("notifications/<uuid:notification_id>/deliveries", inbox.Deliveries.as_view(), name="notification-deliveries"),
+    # Devices
+    path("devices", devices.Devices.as_view(), name="devices"),
+    path("devices/web-push-key", devices.WebPushKey.as_view(), name="web-push-key"),
+    path("devices/<uuid:device_id>", devices.OneDevice.as_view(), name="device"),
     # Webhooks
     path("webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
     path("webhooks/<uuid:webhook_id>", webhooks.OneWebhook.as_view(), name="webhook"),

@@ -5,60 +5,41 @@ goes to the address that was checked, with the original name in SNI and Host. Re
 request has a wall clock and a byte limit, a breaker per host, and is repeated only where that is safe.
 """
 
-import os
 import random
 import socket
 import threading
 import time
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from http.client import HTTPException
-from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import certifi
 import orjson
 import urllib3
-from django.conf import settings
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from core import context
 from core.breaker import Policy, breaker
+from core.http_targets import AddressRefused, NoAnswer, RequestFailed, Target, TimedOut, TooLarge, refuse_address
 from core.metrics import OUTBOUND
-from core.public_addresses import is_public
+
+__all__ = [
+    "AddressRefused",
+    "RequestFailed",
+    "Response",
+    "TimedOut",
+    "TooLarge",
+    "refuse_address",
+    "request",
+    "retry_after_of",
+]
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _CHUNK: Final = 65_536
 _RETRY_AFTER_AT_MOST: Final = 10.0
 _BACKOFF: Final = 0.2
-
-
-class RequestFailed(Exception):
-    """No usable answer came."""
-
-
-class AddressRefused(RequestFailed):
-    """The URL is not one that we send requests to; nothing was sent."""
-
-
-class TimedOut(RequestFailed):
-    """The answer took too long."""
-
-    def __init__(self, message: str = "The answer took too long.") -> None:
-        super().__init__(message)
-
-
-class TooLarge(RequestFailed):
-    """The answer has more bytes than were allowed."""
-
-
-class _NoAnswer(RequestFailed):
-    """The other side could not be reached, or broke off."""
 
 
 class _ServerFailed(Exception):
@@ -111,7 +92,7 @@ def request(
     `OUTBOUND_ALLOWED_HOSTS`, `circuit` that of the host as the name of the breaker, `circuit_policy` that of its
     usual one. With `cut` an answer of more than `max_bytes` is cut off there, and no failure.
     """
-    target = _Target.of(url, allowed_hosts)
+    target = Target.of(url, allowed_hosts)
     exchange = _Exchange(method, timeout, max_bytes, cut, circuit or f"http:{target.host}", circuit_policy or Policy())
     sent = _headers(target, headers, json=json)
     body = orjson.dumps(json) if json is not None else data
@@ -133,113 +114,18 @@ def request(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def refuse_address(url: str, *, allowed_hosts: Collection[str] | None = None) -> None:
-    """Raise `AddressRefused` for a URL that can be told to lead nowhere public without asking a name server.
-
-    It is for the moment at which somebody types a URL in; what counts is the check at connect time.
-    """
-    target = _Target.of(url, allowed_hosts)
-    if target.is_allowed_by_name:
-        return
-    name = target.host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost") or not _may_be_public(name):
-        raise AddressRefused("The address is not on the open internet.")
-
-
-def _may_be_public(host: str) -> bool:
-    """Return False for an address, in any notation that a resolver understands, that is not public."""
-    try:
-        return is_public(ip_address(host))
-    except ValueError:
-        pass
-    try:
-        return is_public(ip_address(socket.inet_aton(host)))
-    except OSError:
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    scheme: str
-    host: str
-    port: int
-    path: str
-    allowed_hosts: Collection[str]
-
-    @classmethod
-    def of(cls, url: str, allowed_hosts: Collection[str] | None) -> "_Target":
-        """Return the parts of a URL that is spelt in the one way we accept; raises `AddressRefused`."""
-        if not url.isascii() or any(character <= " " or character in "\\\x7f" for character in url):
-            raise AddressRefused("The URL holds characters that do not belong in one.")
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            raise AddressRefused("This is not a URL.") from None
-        if parts.scheme not in {"http", "https"}:
-            raise AddressRefused("Only http and https are spoken.")
-        if "@" in parts.netloc or not parts.hostname or port == 0:
-            raise AddressRefused("The URL needs a host and no user name.")
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        port = port or (443 if parts.scheme == "https" else 80)
-        allowed = settings.OUTBOUND_ALLOWED_HOSTS if allowed_hosts is None else allowed_hosts
-        return cls(parts.scheme, parts.hostname, port, path, allowed)
-
-    @property
-    def is_allowed_by_name(self) -> bool:
-        return bool({self.host, f"{self.host}:{self.port}"} & set(self.allowed_hosts))
-
-    def addresses(self, timeout: float) -> list[tuple[socket.AddressFamily, Any]]:
-        """Return what the name resolves to; raises `AddressRefused` when any of it is not public."""
-        try:
-            found = (
-                _resolver(os.getpid())
-                .submit(socket.getaddrinfo, self.host, self.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-                .result(timeout)
-            )
-        except FutureTimeoutError:
-            raise TimedOut("The name was not resolved in time.") from None
-        except (OSError, UnicodeError):
-            raise RequestFailed("The name does not resolve.") from None
-        addresses: list[tuple[socket.AddressFamily, Any]] = [(family, address) for family, _, _, _, address in found]
-        if not self.is_allowed_by_name and not all(_is_public_text(str(address[0])) for _, address in addresses):
-            raise AddressRefused("The address is not on the open internet.")
-        return addresses
-
-
-@lru_cache(maxsize=1)
-def _resolver(process_id: int) -> ThreadPoolExecutor:
-    """Return the threads that names are resolved in: `getaddrinfo` knows no timeout. A forked child needs its own."""
-    return ThreadPoolExecutor(max_workers=32, thread_name_prefix="resolve")
-
-
-def _is_public_text(text: str) -> bool:
-    try:
-        return is_public(ip_address(text))
-    except ValueError:
-        return False
-
-
 class _Guarded:
     """Mixed into urllib3's connections: connects to a checked address instead of resolving the name again."""
 
-    target: _Target
+    target: Target
     deadline: float
     line: socket.socket | None = None
     """A second handle on the socket, which stays ours when TLS or the answer takes over the first."""
 
     def _new_conn(self) -> socket.socket:
-        for family, address in self.target.addresses(self.deadline - time.monotonic()):
-            connection = socket.socket(family, socket.SOCK_STREAM)
-            try:
-                connection.settimeout(max(0.01, self.deadline - time.monotonic()))
-                connection.connect(address)
-            except OSError:
-                connection.close()
-                continue
-            self.line = connection.dup()
-            return connection
-        raise _NoAnswer("No connection.")
+        connection = self.target.connect(self.deadline)
+        self.line = connection.dup()
+        return connection
 
 
 class _GuardedHTTPConnection(_Guarded, HTTPConnection):
@@ -265,9 +151,9 @@ class _Exchange:
     policy: Policy
 
 
-def _send_once(target: _Target, exchange: _Exchange, headers: dict[str, str], body: bytes | None) -> Response:
+def _send_once(target: Target, exchange: _Exchange, headers: dict[str, str], body: bytes | None) -> Response:
     try:
-        with breaker(exchange.circuit, counts=(TimedOut, _ServerFailed, _NoAnswer), policy=exchange.policy):
+        with breaker(exchange.circuit, counts=(TimedOut, _ServerFailed, NoAnswer), policy=exchange.policy):
             response = _exchange(target, exchange, headers, body)
             _fail_for_the_breaker(response)
     except _ServerFailed as failure:
@@ -284,7 +170,7 @@ def _fail_for_the_breaker(response: Response) -> None:
         raise _ServerFailed(response)
 
 
-def _exchange(target: _Target, exchange: _Exchange, headers: dict[str, str], body: bytes | None) -> Response:
+def _exchange(target: Target, exchange: _Exchange, headers: dict[str, str], body: bytes | None) -> Response:
     connection = _connection(target, exchange.timeout)
     # A server that sends one byte every few seconds never runs into a socket's timeout: the clock cuts the line.
     clock = _Clock(connection, exchange.timeout)
@@ -301,13 +187,13 @@ def _exchange(target: _Target, exchange: _Exchange, headers: dict[str, str], bod
         raise TimedOut from None
     except (OSError, HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
         clock.must_not_have_struck()
-        raise _NoAnswer(f"No answer: {type(error).__name__}.") from error
+        raise NoAnswer(f"No answer: {type(error).__name__}.") from error
     finally:
         clock.stop()
         connection.close()
 
 
-def _connection(target: _Target, timeout: float) -> "_GuardedConnection":
+def _connection(target: Target, timeout: float) -> "_GuardedConnection":
     connection: _GuardedConnection
     if target.scheme == "https":
         connection = _GuardedHTTPSConnection(target.host, target.port, timeout=timeout, ca_certs=certifi.where())
@@ -358,7 +244,7 @@ def _read(answer: urllib3.BaseHTTPResponse, max_bytes: int, *, cut: bool) -> byt
     return bytes(content)
 
 
-def _headers(target: _Target, given: Mapping[str, str] | None, *, json: Any) -> dict[str, str]:
+def _headers(target: Target, given: Mapping[str, str] | None, *, json: Any) -> dict[str, str]:
     headers = {"user-agent": "nook-link", "accept-encoding": "identity"}
     if json is not None:
         headers["content-type"] = "application/json"

@@ -14,6 +14,7 @@ from core.crypto import DecryptionFailed
 from core.model_admin import ReadOnlyModelAdmin, badge
 from core.permissions import Caller
 from notifications import services
+from notifications.device_admin import DeviceAdmin
 from notifications.inbox_admin import KindFilter, NotificationAdmin, NotificationPreferencesAdmin
 from notifications.kinds import KINDS
 from notifications.models import STATES, Message, MessageAttempt
@@ -21,6 +22,7 @@ from notifications.templates import render
 from notifications.webhook_admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
 
 __all__ = [
+    "DeviceAdmin",
     "MessageAdmin",
     "NotificationAdmin",
     "NotificationPreferencesAdmin",

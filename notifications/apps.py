@@ -12,4 +12,5 @@ class NotificationsConfig(AppConfig):
         """Import what registers itself: our channels, and the kinds of every app."""
         import_module("notifications.channels.email")
         import_module("notifications.channels.sms")
+        import_module("notifications.services.pushing")
         autodiscover_modules("kinds")

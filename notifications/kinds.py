@@ -10,7 +10,7 @@ registers its kinds in its `kinds.py`:
 from dataclasses import dataclass
 from typing import Final
 
-from notifications.models import EMAIL, IN_APP, SMS
+from notifications.models import EMAIL, IN_APP, PUSH, SMS
 
 
 class UnknownKind(LookupError):
@@ -30,7 +30,7 @@ class Kind:
     title: str
     category: str
     is_security: bool = False
-    channels: tuple[str, ...] = (IN_APP, EMAIL)
+    channels: tuple[str, ...] = (IN_APP, EMAIL, PUSH)
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     offers: tuple[str, ...] = ()

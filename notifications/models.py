@@ -11,9 +11,12 @@ from django.db.models.functions import Now
 from core.crypto import EncryptedJSONField
 from core.models import BaseModel
 from core.permissions import Caller
+from notifications.device_models import Device, DeviceDelivery
 from notifications.webhook_models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "Device",
+    "DeviceDelivery",
     "Message",
     "MessageAttempt",
     "Notification",
@@ -28,6 +31,7 @@ IN_APP = "in_app"
 
 EMAIL = "email"
 SMS = "sms"
+PUSH = "push"
 
 MAX_ATTEMPTS: Final = 12
 """How often a message is offered before it is given up: about five hours, which outlast most outages."""

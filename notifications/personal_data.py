@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.models import F, Q
 
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
+from notifications.device_models import Device
 from notifications.models import Message, Notification, NotificationPreferences, WebhookDelivery, WebhookEndpoint
 
 _ENDPOINT = ("id", "url", "events", "is_active", "last_success_at", "failing_since", "created_at")
@@ -15,7 +16,15 @@ _MESSAGE = ("id", "kind", "channel", "address", "locale", "state", "created_at",
 _NOTIFICATION = ("id", "kind", "subject_type", "subject_id", "told", "created_at", "read_at", "archived_at")
 _PREFERENCES = ("choices", "quiet_from", "quiet_until", "quiet_time_zone", "digest", "updated_at")
 
-_TABLES = ("messages", "notifications", "notification_preferences", "webhook_endpoints", "webhook_deliveries")
+_DEVICE = ("id", "platform", "name", "last_registered_at", "last_reached_at", "created_at")
+_TABLES = (
+    "messages",
+    "notifications",
+    "notification_preferences",
+    "webhook_endpoints",
+    "webhook_deliveries",
+    "devices",
+)
 
 
 @exports_personal_data("notifications", tables=_TABLES)
@@ -45,9 +54,14 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         rows_of(NotificationPreferences.objects.filter(user_id=user_id), *_PREFERENCES),
         about="How you want to be told.",
     )
+    yield PersonalFile(
+        "notifications/devices.json",
+        rows_of(Device.objects.filter(user_id=user_id), *_DEVICE),
+        about="The browsers and apps that take your notices.",
+    )
 
 
-@erases_personal_data("notifications", tables=(*_TABLES, "message_attempts", "webhook_attempts"))
+@erases_personal_data("notifications", tables=(*_TABLES, "message_attempts", "webhook_attempts", "device_deliveries"))
 def erase(erasure: Erasure) -> None:
     """Delete all that is theirs, and messages that were sent to an address of theirs and to no account."""
     erasure.delete(Notification.objects.filter(user_id=erasure.user_id))
@@ -55,3 +69,4 @@ def erase(erasure: Erasure) -> None:
     to_them = Q(recipient_id=erasure.user_id) | Q(recipient=None, address__in=sorted(erasure.addresses))
     erasure.delete(Message.objects.filter(to_them))
     erasure.delete(WebhookEndpoint.objects.filter(owner_id=erasure.user_id))
+    erasure.delete(Device.objects.filter(user_id=erasure.user_id))

@@ -5,7 +5,7 @@ from uuid import UUID
 from core.events import subscriber
 from core.models import Event
 from notifications import services
-from notifications.services import News, webhooks
+from notifications.services import News, devices, webhooks
 
 
 @subscriber("notifications.welcome", "user.email_verified")
@@ -25,3 +25,9 @@ def tell_of_job(event: Event) -> None:
 def tell_endpoints(event: Event) -> None:
     """Write what the endpoints that ask for the event are to be sent."""
     webhooks.fan_out(event)
+
+
+@subscriber("notifications.devices", "session.revoked", awaited=devices.is_awaited)
+def forget_devices(event: Event) -> None:
+    """Tell nothing more to the browser or app whose session has ended."""
+    devices.remove_devices_of_session(UUID(event.subject_id))

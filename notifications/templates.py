@@ -26,6 +26,9 @@ def render(message: Message) -> Outgoing:
         "unsubscribe_url": link,
     }
     channel = CHANNELS.get(message.channel)
+    if channel is not None and channel.shows_inbox_text:
+        title, text = _shown(kind, variables, message.locale)
+        return Outgoing(message_id=message.message_id, address=message.address, subject=title, text=text)
     with translation.override(message.locale):
         if channel is None or not channel.has_parts:
             text = _fill(f"{message.channel}/{message.kind}.txt", variables, autoescape=False)
@@ -45,10 +48,13 @@ def title_and_text(notification: Notification, locale: str) -> tuple[str, str]:
     kind = KINDS.get(notification.kind)
     if kind is None:
         return notification.kind, ""
-    variables = _variables(kind, notification.context)
+    return _shown(kind, _variables(kind, notification.context), locale)
+
+
+def _shown(kind: Kind, variables: Mapping[str, Any], locale: str) -> tuple[str, str]:
     with translation.override(locale):
-        title = _subject(notification.kind, variables)
-        name = f"in_app/{notification.kind}.txt"
+        title = _subject(kind.code, variables)
+        name = f"in_app/{kind.code}.txt"
         text = _fill(name, variables, autoescape=False).strip() if _exists(name) else ""
     return title, text
 

@@ -15,6 +15,7 @@ from config.database import database_from_url
 from config.settings.admin import *  # noqa: F403  # settings are stitched by star imports
 from config.settings.mail import *  # noqa: F403  # as above
 from config.settings.processes import *  # noqa: F403  # settings are stitched by star imports
+from config.settings.push import *  # noqa: F403  # as above
 from config.settings.sms import *  # noqa: F403  # as above
 from config.settings.social import *  # noqa: F403  # as above
 from core.embedded.locations import Locations

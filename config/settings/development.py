@@ -17,6 +17,7 @@ from config.settings.base import (
     SECRET_KEY,
     SMS,
     SMS_TIMEOUT_SECONDS,
+    VAPID_PRIVATE_KEY,
 )
 from core.embedded.secrets import load_or_create
 
@@ -24,6 +25,7 @@ _secrets = load_or_create(EMBEDDED.data_dir)
 SECRET_KEY = SECRET_KEY or _secrets["SECRET_KEY"]
 ENCRYPTION_KEYS = ENCRYPTION_KEYS or _secrets["ENCRYPTION_KEYS"]
 JWT_KEYS = JWT_KEYS or _secrets["JWT_KEYS"]
+VAPID_PRIVATE_KEY = VAPID_PRIVATE_KEY or _secrets["VAPID_PRIVATE_KEY"]
 ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
 METRICS_ALLOWED_NETWORKS = METRICS_ALLOWED_NETWORKS or ["127.0.0.0/8", "::1"]
 

@@ -20,6 +20,7 @@ PASSWORD_HASHERS = [
 # Of all providers this one needs no request before somebody is sent to it.
 OAUTH_PROVIDERS = {"github": {"client_id": "nook-tests", "client_secret": "not-a-secret", "issuer": "", "name": ""}}
 OAUTH_REDIRECT_URIS = ["https://app.example/oauth/callback"]
+VAPID_PRIVATE_KEY = "dGVzdC1vbmx5LWtleS0wMTIzNDU2Nzg5YWJjZGVmMDE"
 DEMO_DATA_ALLOWED = True
 # Two runs beside each other on one broker do not take each other's messages.
 QUEUE_PREFIX = f"nook-test-{os.getpid()}."

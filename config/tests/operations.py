@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.api.credentials import CREDENTIAL_EXAMPLE, NEW_CREDENTIAL_EXAMPLE
 from accounts.models import Passkey, Role, User
@@ -25,7 +26,8 @@ from config.tests.cast import ApiClient
 from core.api.routes import api_routes
 from core.jobs import create_job
 from core.permissions import SYSTEM, Caller
-from notifications.models import Notification, WebhookDelivery, WebhookEndpoint
+from notifications.api.devices import REGISTRATION_EXAMPLE
+from notifications.models import Device, Notification, WebhookDelivery, WebhookEndpoint
 from notifications.services import News, notify, webhooks
 from notifications.unsubscribe_links import Subscription, token_of
 from resources.access import Level
@@ -127,6 +129,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/resources/{resource_id}/shares/{share_id}": {"access": "viewer"},
     "POST /api/v1/shared/{token}": {"password": "open sesame"},
     "POST /api/v1/exports": {"format": "csv"},
+    "POST /api/v1/devices": REGISTRATION_EXAMPLE,
     "POST /api/v1/webhooks": {"url": "https://hooks.example.com/nook", "events": ["resource.*"]},
     "PUT /api/v1/webhooks/{webhook_id}": {"url": "https://hooks.example.com/new", "events": ["*"]},
     "PATCH /api/v1/webhooks/{webhook_id}": {"events": ["file.created"]},
@@ -216,6 +219,7 @@ class Stage:
         remark = {"resource_id": body["data"]["id"], "author": self.target, "body": "Target's remark"}
         webhook = self._webhook()
         self.values = {
+            "device_id": str(self._device().pk),
             "webhook_id": str(webhook.pk),
             "delivery_id": str(WebhookDelivery.objects.get(endpoint=webhook).pk),
             "user_id": str(self.target.pk),
@@ -246,6 +250,15 @@ class Stage:
     def _share(self, resource_id: str, receiver: dict[str, Any]) -> MadeShare:
         new = NewShare(Level.VIEWER, **receiver)
         return create_share(actor=Caller.of(self.target), resource_id=UUID(resource_id), new=new)
+
+    def _device(self) -> Device:
+        return Device.objects.create(
+            user=self.target,
+            platform="apns",
+            address={"token": "cd" * 32},
+            address_digest=b"c" * 32,
+            last_registered_at=timezone.now(),
+        )
 
     def _webhook(self) -> WebhookEndpoint:
         """Return an endpoint of the target's that was sent something once and asks for what does not happen here."""

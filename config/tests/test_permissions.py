@@ -175,6 +175,10 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/v1/shared/{token}": (401, 401, 401, 401, 401),
     "POST /api/v1/shared/{token}": (200, 200, 200, 200, 200),
     # Webhooks: the target's
+    "GET /api/v1/devices": (401, 200, 200, 200, 200),
+    "POST /api/v1/devices": (401, 201, 201, 201, 201),
+    "GET /api/v1/devices/web-push-key": (200, 200, 200, 200, 200),
+    "DELETE /api/v1/devices/{device_id}": (401, 204, 404, 404, 404),
     "GET /api/v1/webhooks": (401, 200, 200, 200, 200),
     "POST /api/v1/webhooks": (401, 201, 201, 201, 201),
     "GET /api/v1/webhooks/{webhook_id}": (401, 200, 404, 404, 404),
@@ -223,6 +227,10 @@ NOT_FOR_TOKENS = frozenset(
         "POST /api/v1/profile/phone/confirm",
         "POST /api/v1/profile/phone/resend",
         "POST /api/v1/profile/export",
+        # A device goes on being told when the token that registered it has long ended.
+        "GET /api/v1/devices",
+        "POST /api/v1/devices",
+        "DELETE /api/v1/devices/{device_id}",
         # An inbox holds words of all that happens to a person.
         "GET /api/v1/notifications",
         "GET /api/v1/notifications/unread-count",

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from core.crypto.pairs import new_pair
 from core.embedded.process import make_writable_folder
 
 
@@ -38,5 +39,6 @@ def _write(path: Path, values: dict[str, str]) -> None:
 _MAKERS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "ENCRYPTION_KEYS": lambda: f"first:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+    "VAPID_PRIVATE_KEY": lambda: new_pair()[0],
     "JWT_KEYS": lambda: f"{secrets.token_hex(4)}:{base64.b64encode(secrets.token_bytes(32)).decode()}",
 }

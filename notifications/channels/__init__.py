@@ -11,7 +11,7 @@ dead letters are the delivery's, not the channel's.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,20 @@ class Channel:
     """One way out.
 
     `address_field` names the column of the user that holds where they are reached (by nothing, where it is empty or
-    null), `proof_field` the one that says whether that is proved. A channel that `has_parts` is sent the templates
-    of mail: subject, text, HTML; any other one text, `templates/<code>/<kind>.txt`.
+    null), `proof_field` the one that says whether that is proved; a channel that keeps addresses of its own gives
+    `address`, an expression over users, instead. A channel that `has_parts` is sent the templates of mail: subject,
+    text, HTML; one that `shows_inbox_text` the title and the text of the inbox; any other one text,
+    `templates/<code>/<kind>.txt`.
     """
 
     code: str
     title: str
     send: Send
-    address_field: str
+    address_field: str = ""
     proof_field: str = ""
     has_parts: bool = False
+    shows_inbox_text: bool = False
+    address: Callable[[], Any] | None = None
     timeout: Callable[[], float] = _ten_seconds
     """How long each of its socket operations takes at most."""
 

@@ -219,6 +219,8 @@ def _people(users: QuerySet[Any], channels: Collection[Channel]) -> tuple[str, d
 
 
 def _address_of(channel: Channel) -> Any:
+    if channel.address is not None:
+        return channel.address()
     address = F(channel.address_field)
     return Case(When(**{channel.proof_field: True}, then=address)) if channel.proof_field else address
 

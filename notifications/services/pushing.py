@@ -1,0 +1,102 @@
+"""The channel `push`: one message to all of a person's devices, each of which it reaches once."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Case, Exists, F, OuterRef, TextField, When
+from django.db.models.functions import Cast, Now
+
+from core.crypto import DecryptionFailed
+from notifications.channels import Channel, DeliveryFailed, Fence, Outgoing, register_channel
+from notifications.channels.push import MAX_TEXT, TIMEOUT, DeviceGone, Notice, apns, fcm, web
+from notifications.device_models import APNS, FCM, WEB, Device, DeviceDelivery
+from notifications.kinds import KINDS
+from notifications.models import PUSH, Message
+from notifications.services.devices import remove_gone_device
+
+_MAX_TITLE: Final = 150
+
+
+def send(outgoing: Outgoing, *, fence: Fence) -> str:
+    """Hand the message to each device that it has not reached, and return the answers; raises `DeliveryFailed`.
+
+    A device that is gone is removed. What one device's provider refuses for now is tried again, for that device alone.
+    """
+    message = Message.objects.get(message_id=outgoing.message_id)
+    notice = _notice(message, outgoing)
+    answers: list[str] = []
+    failures: list[DeliveryFailed] = []
+    for device in list(_not_reached(message)):
+        fence()
+        try:
+            answers.append(f"{device.platform}: {_reach(device, message, notice)}")
+        except DeliveryFailed as failure:
+            failures.append(failure)
+    if failures:
+        raise _summed_up(failures)
+    return "; ".join(answers) or "no device is left to reach"
+
+
+def reachable_user() -> Any:
+    """Return where a user is reached by push, as an expression over users: their id, when they have a device."""
+    has_device = Exists(Device.objects.filter(user_id=OuterRef("pk")))
+    return Case(When(has_device, then=Cast(F("pk"), TextField())))
+
+
+def _not_reached(message: Message) -> Iterator[Device]:
+    """Yield the devices that this message has still to reach."""
+    reached = DeviceDelivery.objects.filter(message=message, device=OuterRef("pk"))
+    yield from Device.objects.filter(~Exists(reached), user_id=UUID(message.address)).order_by("created_at", "pk")
+
+
+def _reach(device: Device, message: Message, notice: Notice) -> str:
+    try:
+        answer = _SENDERS[device.platform](notice, device.address)
+    except DecryptionFailed as error:
+        raise DeliveryFailed(f"cannot be read: {error}", permanent=False) from error
+    except DeviceGone as gone:
+        remove_gone_device(device.pk, gone.answer)
+        return f"gone ({gone.answer})"
+    with transaction.atomic():
+        if Device.objects.filter(pk=device.pk).update(last_reached_at=Now()):
+            DeviceDelivery.objects.create(message=message, device=device, answer=answer[:300].replace("\0", ""))
+    return answer
+
+
+def _notice(message: Message, outgoing: Outgoing) -> Notice:
+    kind = KINDS[message.kind]
+    about = {"kind": message.kind, "notification_id": str(message.notification_id or "")}
+    if message.notification is not None and message.notification.subject_id:
+        about |= {
+            "subject_type": message.notification.subject_type,
+            "subject_id": message.notification.subject_id,
+        }
+    text = outgoing.text.strip()[:MAX_TEXT]
+    return Notice(message.id, outgoing.subject[:_MAX_TITLE], text, about, is_urgent=kind.is_security)
+
+
+def _summed_up(failures: list[DeliveryFailed]) -> DeliveryFailed:
+    """Return one failure for all devices: worth another try as long as one of them is."""
+    open_ones = [failure for failure in failures if not failure.permanent]
+    pauses = [failure.retry_after for failure in open_ones if failure.retry_after is not None]
+    answer = "; ".join(failure.answer for failure in failures)
+    return DeliveryFailed(answer, permanent=not open_ones, retry_after=max(pauses, default=None))
+
+
+_SENDERS: Final[dict[str, Callable[[Notice, dict[str, str]], str]]] = {
+    WEB: lambda notice, address: web.send(notice, web.Subscription(**address)),
+    FCM: lambda notice, address: fcm.send(notice, address["token"]),
+    APNS: lambda notice, address: apns.send(notice, address["token"]),
+}
+
+
+def _longest_request() -> float:
+    return timedelta(seconds=TIMEOUT).total_seconds()
+
+
+register_channel(
+    Channel(PUSH, "Push", send, address=reachable_user, shows_inbox_text=True, timeout=_longest_request),
+)
