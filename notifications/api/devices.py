@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from core.api.access import PUBLIC, SIGNED_IN
+from core.api.access import ANY_TOKEN, PUBLIC, SIGNED_IN
 from core.api.envelope import created, no_content, success
 from core.api.operations import operation
 from core.api.pagination import paginate
@@ -126,6 +126,7 @@ class OneDevice(ApiView):
 
 class WebPushKey(ApiView):
     access = {"GET": PUBLIC}
+    token_scopes = {"GET": ANY_TOKEN}
 
     @operation(
         "Show the key that browsers subscribe with",

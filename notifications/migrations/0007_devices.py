@@ -13,7 +13,7 @@ from core.migration_operations import KeepUpdatedAt
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0005_inbox"),
+        ("notifications", "0006_webhook_claims"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
