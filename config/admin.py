@@ -38,6 +38,7 @@ _GROUPS: Final = (
             ("resources.Comment", "chat"),
             ("resources.FileVersion", "attach_file"),
             ("resources.ResourceType", "category"),
+            ("resources.TypeIndex", "speed"),
         ),
     ),
     (

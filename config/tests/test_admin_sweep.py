@@ -23,7 +23,7 @@ from core.queue import enqueue
 from notifications import services
 from notifications.models import Message, WebhookDelivery, WebhookEndpoint
 from notifications.services import webhooks
-from resources.models import Comment, FileVersion, Resource, ResourceType
+from resources.models import Comment, FileVersion, Resource, ResourceType, TypeIndex
 from resources.tests.factories import attach, create_file, create_resource
 
 BrowserOf = Callable[[User], Client]
@@ -100,6 +100,10 @@ def make_webhook() -> WebhookEndpoint:
     ).row
 
 
+def make_type() -> ResourceType:
+    return ResourceType.objects.create(key=f"type-{next(_numbers)}", name="A type")
+
+
 MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     User: create_user,
     Role: lambda: Role.objects.create(name=f"role-{next(_numbers)}", permissions=["read:user"]),
@@ -121,7 +125,8 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Resource: lambda: create_resource(create_user()),
     FileVersion: make_file,
     Comment: make_comment,
-    ResourceType: lambda: ResourceType.objects.create(key=f"type-{next(_numbers)}", name="A type"),
+    TypeIndex: lambda: TypeIndex.objects.create(type=make_type(), path=["total"], measure="number"),
+    ResourceType: make_type,
 }
 
 
