@@ -1,6 +1,7 @@
 """`python -m bench.fanout`: how fast many are told, beside PostgreSQL's COPY of the same rows.
 
-It works in the database of DATABASE_URL, on people of its own making, and takes them away again.
+It works in the database of DATABASE_URL, where nobody may have been told anything yet: it empties the tables of
+notifications and messages between its rounds. The people are of its own making, and are taken away again.
 """
 
 import argparse
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     django.setup()
+    _refuse_a_database_in_use()
     _make_people(options.people)
     try:
         pairs = [_round(options.people) for _ in range(options.rounds)]
@@ -76,6 +78,13 @@ def _copied_out(table: str, number: int, start: int) -> bytes:
 def _copy_in(table: str, rows: bytes) -> None:
     with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
         copy.write(rows)
+
+
+def _refuse_a_database_in_use() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM notifications) OR EXISTS (SELECT FROM messages)")
+        if cursor.fetchone()[0]:
+            sys.exit("This database has notifications or messages, and this would delete them: give an empty one.")
 
 
 def _make_people(number: int) -> None:
