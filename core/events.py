@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection, models, transaction
 
 from core import context
-from core.copying import copy_rows
+from core.copying import array, copy_rows
 from core.event_types import patterns_of
 from core.identifiers import uuid7
 from core.models import Event
@@ -91,14 +91,20 @@ def publish(
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What one of many events tells: its subject's id, and its data as JSON."""
+    """What one of many events tells: its subject's id, its data as JSON, and whom."""
 
     subject_id: UUID
     data: str
+    audience: tuple[UUID, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """Return the audience as PostgreSQL reads it."""
+        return array([str(user_id) for user_id in self.audience])
 
 
 def publish_many(type: str, *, subject_type: str, actor: Caller, tellings: Sequence[Telling]) -> None:
-    """Write many events of one type, that nobody in particular is told of, as `publish` writes one: by COPY.
+    """Write many events of one type as `publish` writes one: by COPY.
 
     Their subscribers work them off in the queue `bulk`, where they delay nobody who waits for an answer.
     """
@@ -109,7 +115,7 @@ def publish_many(type: str, *, subject_type: str, actor: Caller, tellings: Seque
     where = (work.request_id, work.trace_id, work.ip, work.user_agent[:512])
     ids = [uuid7() for _ in tellings]
     rows = (
-        (id_, type, *who, subject_type, telling.subject_id, telling.data, "{}", *where)
+        (id_, type, *who, subject_type, telling.subject_id, telling.data, telling.told, *where)
         for id_, telling in zip(ids, tellings, strict=True)
     )
     copy_rows("events", _COPIED, rows)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from django.db import transaction
 from django.db.models import F
 
@@ -18,7 +19,7 @@ from accounts.hashing import make_password
 from accounts.models import Role, User
 from core.crypto import random_token, token_digest
 from core.errors import Conflict, NotFound, PermissionDenied, ValidationFailed
-from core.events import publish
+from core.events import Telling, publish, publish_many
 from core.permissions import Caller
 from resources.access import Action, Asker, Level
 from resources.models import Resource, Share, ShareQuerySet
@@ -118,9 +119,13 @@ def remove_dead(resource: Resource, *, actor: Caller) -> int:
     For whoever ends a giver's right for good: so nothing comes back to life when it does. Return how many there were.
     """
     dead = list(_of(resource).dead())
-    for gone in dead:
-        _publish("removed", gone, actor, before=_facts(gone))
-    Share.objects.filter(id__in=[gone.id for gone in dead]).delete()
+    if dead:
+        tellings = [
+            Telling(gone.id, orjson.dumps({"before": _facts(gone), "after": {}}).decode(), _audience(gone))
+            for gone in dead
+        ]
+        publish_many("share.removed", subject_type="share", actor=actor, tellings=tellings)
+        Share.objects.filter(id__in=[gone.id for gone in dead]).delete()
     return len(dead)
 
 
@@ -327,5 +332,9 @@ def _publish(verb: str, share: Share, actor: Caller, *, before: dict[str, Any] |
     if before and after:
         changed = {name for name in after if before[name] != after[name]}
         data = {side: {name: data[side][name] for name in changed} for side in data}
-    audience = {share.user_id, share.given_by_id, share.resource.owner_id}
-    publish(f"share.{verb}", subject=share, actor=actor, data=data, audience=sorted(filter(None, audience)))
+    publish(f"share.{verb}", subject=share, actor=actor, data=data, audience=_audience(share))
+
+
+def _audience(share: Share) -> tuple[UUID, ...]:
+    """Return receiver, giver and owner."""
+    return tuple(sorted(filter(None, {share.user_id, share.given_by_id, share.resource.owner_id})))
