@@ -48,6 +48,13 @@ class TypeForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             "comments",
             "trash_days",
         )
+        help_texts: ClassVar[dict[str, str]] = {
+            "schema": (
+                "x-unique: one live resource has the value. x-ref: the id of a resource of a type. x-encrypted: "
+                "ciphertext at rest. x-read, x-write: the roles that may, or owner. x-index: filters and sorts. "
+                "x-search: weight in full text, A to D."
+            )
+        }
         widgets: ClassVar[dict[str, Any]] = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
 
 

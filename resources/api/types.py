@@ -133,7 +133,9 @@ class ResourceTypes(ApiView):
         "Create a resource type",
         description=(
             "`schema` is JSON Schema 2020-12 for `data`: an object, without recursion, with references within the "
-            "document only and patterns that need no backtracking."
+            "document only and patterns that need no backtracking. Keywords of our own on its properties: "
+            "`x-unique`, `x-ref` (a type, or `{type, on_delete: restrict|set_null|cascade}`), `x-encrypted`, "
+            "`x-read` and `x-write` (lists of roles, or `owner`), `x-index`, `x-search` (`A` to `D`)."
         ),
         request=NewTypeInput,
         response=TypeShape,

@@ -134,7 +134,10 @@ class ResourceDetail(ApiView):
 
     @operation(
         "Replace a resource",
-        description="What is left out gets its default; fields that only the server writes are ignored.",
+        description=(
+            "What is left out gets its default; fields that only the server writes are ignored. What the caller may "
+            "not see or write of `data` stays as it is; 403 with its path where it is given."
+        ),
         request=ChangedResourceInput,
         response=ResourceShape,
         request_example=_INPUT_EXAMPLE,

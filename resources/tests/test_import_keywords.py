@@ -1,4 +1,4 @@
-"""POST /imports into a type with keywords: the same rules as for single writes, row by row."""
+"""Imports into a type with keywords, and exports from it: the same rules as for single records, row by row."""
 
 from typing import Any
 from uuid import uuid4
@@ -19,7 +19,7 @@ from resources.services.importing.rows import Row
 from resources.services.records import type_named
 from resources.tests.factories import create_resource, create_type
 from resources.tests.test_imports import ask, counts, faults, lines
-from resources.tests.transfers import ClientOf, followed, job_of
+from resources.tests.transfers import ClientOf, followed, job_of, result_of
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -119,3 +119,21 @@ def test_the_statements_do_not_grow_with_the_rows(client: Client, owner: User) -
         return len(queries)
 
     assert cost(0, 2) == cost(2, 30)
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "ndjson"])
+def test_an_export_shows_what_its_asker_may_read(
+    client: Client, owner: User, admin: User, client_of: ClientOf, drain: Drain, format: str
+) -> None:
+    body = {"type": "letter", "name": "there", "data": {"number": "1", "iban": "DE47110815", "salary": 77123}}
+    assert client_of(admin).post("/api/v1/resources", body).status_code == 201
+    Resource.objects.update(owner=owner)
+
+    job = job_of(client.post("/api/v1/exports", {"type": "letter", "format": format}))
+    drain()
+
+    assert followed(client, job)["state"] == "succeeded"
+    written = result_of(job)
+    assert b"DE47110815" in written
+    assert b"77123" not in written
+    assert b"nk1:" not in written
