@@ -55,6 +55,11 @@ VALUES: dict[str, dict[str, Any]] = {
     "outbox": {"kwargs": {"email": EMAIL}, "task": "core.tasks.purge_expired", "queue": "default"},
     "dead_letters": {"kwargs": {"email": FORMER_EMAIL}, "outbox_id": 1},
     "file_versions": {"state": "ready", "key": "files/00/00"},
+    "file_variants": {"key": "variants/00/00"},
+    "resource_unique_values": {"type_id": "item"},
+    "resource_references": {"on_delete": "restrict"},
+    "webhook_attempts": {"outcome": "answered"},
+    "webhook_endpoints": {"previous_secret_until": lambda person: datetime.now(UTC)},
     "shares": {"role": None, "link_digest": None, "through": None, "access": 1},
     "resources": {"deleted_at": None, "deleted_by": None, "delete_op": None, "external_id": None},
 }
