@@ -21,7 +21,7 @@ from core.models import DeadLetter, Event, Job, OutboxRow, ScheduleRun
 from core.permissions import SYSTEM, Caller
 from core.queue import enqueue
 from notifications import services
-from notifications.models import Message, WebhookDelivery, WebhookEndpoint
+from notifications.models import Message, Notification, NotificationPreferences, WebhookDelivery, WebhookEndpoint
 from notifications.services import webhooks
 from resources.models import Comment, FileVersion, Resource, ResourceType, TypeIndex
 from resources.tests.factories import attach, create_file, create_resource
@@ -64,6 +64,13 @@ def make_message() -> Message:
     message = services.send("account.welcome", to=create_user().pk)
     message.attempts.create(number=1, outcome="deferred", answer="421 Try later")
     return message
+
+
+def make_notification() -> Notification:
+    context = {"giver": "Ada", "resource": "March", "access": "viewer"}
+    return Notification.objects.create(
+        user=create_user(), kind="resource.shared", context=context, dedup_key=f"sweep-{next(_numbers)}"
+    )
 
 
 def make_passkey() -> Passkey:
@@ -115,6 +122,8 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Passkey: make_passkey,
     Threat: lambda: Threat.objects.create(rule="mass_delete", user=create_user(), key="x", summary="Many deletions"),
     Message: make_message,
+    Notification: make_notification,
+    NotificationPreferences: lambda: NotificationPreferences.objects.create(user=create_user()),
     WebhookEndpoint: make_webhook,
     WebhookDelivery: make_webhook_delivery,
     Event: make_event,
