@@ -47,6 +47,7 @@ _GROUPS: Final = (
             ("notifications.Notification", "inbox"),
             ("notifications.Message", "mail"),
             ("notifications.NotificationPreferences", "tune"),
+            ("notifications.Device", "smartphone"),
             ("notifications.WebhookEndpoint", "webhook"),
             ("notifications.WebhookDelivery", "outgoing_mail"),
         ),

@@ -21,6 +21,7 @@ from core.models import DeadLetter, Event, Job, OutboxRow, ScheduleRun
 from core.permissions import SYSTEM, Caller
 from core.queue import enqueue
 from notifications import services
+from notifications.device_models import Device
 from notifications.models import Message, Notification, NotificationPreferences, WebhookDelivery, WebhookEndpoint
 from notifications.services import webhooks
 from resources.models import Comment, FileVersion, Resource, ResourceType, TypeIndex
@@ -73,6 +74,17 @@ def make_notification() -> Notification:
     )
 
 
+def make_device() -> Device:
+    number = next(_numbers)
+    return Device.objects.create(
+        user=create_user(),
+        platform="fcm",
+        address={"token": f"token-{number}"},
+        address_digest=number.to_bytes(32),
+        last_registered_at=timezone.now(),
+    )
+
+
 def make_passkey() -> Passkey:
     user = create_user()
     name = f"key-{next(_numbers)}"
@@ -122,6 +134,7 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Passkey: make_passkey,
     Threat: lambda: Threat.objects.create(rule="mass_delete", user=create_user(), key="x", summary="Many deletions"),
     Message: make_message,
+    Device: make_device,
     Notification: make_notification,
     NotificationPreferences: lambda: NotificationPreferences.objects.create(user=create_user()),
     WebhookEndpoint: make_webhook,
