@@ -42,6 +42,7 @@ from resources.api.events import ResourceEvents
 from resources.api.exports import Exports
 from resources.api.imports import Imports
 from resources.api.reasons import ResourceAccess
+from resources.api.reports import Reports
 from resources.api.saved_views import OneSavedView, SavedViews
 from resources.api.shared import Shared
 from resources.api.shares import OneShare, Shares
@@ -102,6 +103,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Imports and exports
     path("imports", Imports.as_view(), name="imports"),
     path("exports", Exports.as_view(), name="exports"),
+    path("reports", Reports.as_view(), name="reports"),
     # Events
     path("audit", Audit.as_view(), name="audit"),
     path("events/stream", EventStream.as_view(), name="event-stream"),

@@ -36,6 +36,11 @@ SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
     "release-messages": ("notifications.tasks.release", timedelta(seconds=30), "notifications"),
     "purge-messages": ("notifications.tasks.purge", crontab(minute="50", hour="3"), "maintenance"),
     # resources
+    "monthly-reports": (
+        "resources.tasks.make_monthly_reports",
+        crontab(minute="0", hour="5", day_of_month="1"),
+        "bulk",
+    ),
     "sweep-files": ("resources.tasks.sweep_files", crontab(minute="25"), "maintenance"),
     "sweep-shares": ("resources.tasks.sweep_shares", crontab(minute="5", hour="4"), "maintenance"),
 }

@@ -2,7 +2,7 @@
 
 from core.jobs import Done, Work, job_kind
 from core.models.jobs import FAILED, SUCCEEDED
-from resources.services import exporting, importing, indexes, search_index
+from resources.services import exporting, importing, indexes, reporting, search_index
 
 
 @job_kind(exporting.KIND, title="Export of resources", in_transaction=False, tells_of=(SUCCEEDED, FAILED))
@@ -27,3 +27,9 @@ def build_indexes(work: Work) -> Done | None:
 def reindex_search(work: Work) -> Done | None:
     """Write the search vectors of some rows anew."""
     return search_index.reindex_next(work)
+
+
+@job_kind(reporting.KIND, title="Report", in_transaction=False, tells_of=(SUCCEEDED, FAILED))
+def make_report(work: Work) -> Done | None:
+    """Make the report."""
+    return reporting.write_report(work)

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from core.queue import task
-from resources.services import file_sweeps, quarantine, share_sweeps, uploads
+from resources.services import file_sweeps, quarantine, reporting, share_sweeps, uploads
 
 
 @task(queue="maintenance")
@@ -25,3 +25,9 @@ def scan_file(*, version_id: str, tries: int = 0, **_: Any) -> None:
 def sweep_shares(**_: Any) -> None:
     """Remove shares that expired, and links that opened for the last time, a month ago."""
     share_sweeps.remove_ended()
+
+
+@task(queue="bulk")
+def make_monthly_reports(**_: Any) -> None:
+    """Promise administrators the report on last month's resources, once."""
+    reporting.make_monthly_reports()

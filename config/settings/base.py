@@ -18,6 +18,7 @@ from config.settings.processes import *  # noqa: F403  # settings are stitched b
 from config.settings.push import *  # noqa: F403  # as above
 from config.settings.sms import *  # noqa: F403  # as above
 from config.settings.social import *  # noqa: F403  # as above
+from config.settings.work import *  # noqa: F403  # as above
 from core.embedded.locations import Locations
 from core.logging import logging_settings, wants_pretty_lines
 
@@ -379,12 +380,6 @@ FILES_PRESIGN_MEBIBYTES = env.integer(
     help="How large a file may be that a client uploads straight to the storage; S3 takes no more than 5120.",
     minimum=1,
     maximum=5120,
-)
-IMPORT_MAX_MEBIBYTES = env.integer(
-    "IMPORT_MAX_MEBIBYTES",
-    100,
-    help="How large a file to import may be; the proxy in front has a limit too.",
-    minimum=1,
 )
 CLAMD_URL = env.text(
     "CLAMD_URL",

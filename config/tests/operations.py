@@ -130,6 +130,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/shared/{token}": {"password": "open sesame"},
     "POST /api/v1/exports": {"format": "csv"},
     "POST /api/v1/devices": REGISTRATION_EXAMPLE,
+    "POST /api/v1/reports": {"kind": "resources", "period": "2026-10"},
     "POST /api/v1/webhooks": {"url": "https://hooks.example.com/nook", "events": ["resource.*"]},
     "PUT /api/v1/webhooks/{webhook_id}": {"url": "https://hooks.example.com/new", "events": ["*"]},
     "PATCH /api/v1/webhooks/{webhook_id}": {"events": ["file.created"]},

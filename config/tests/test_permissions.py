@@ -99,6 +99,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     # Imports and exports: of what one sees oneself
     "POST /api/v1/imports": (401, 202, 202, 202, 202),
     "POST /api/v1/exports": (401, 202, 202, 202, 202),
+    "POST /api/v1/reports": (401, 202, 202, 202, 202),
     # Jobs
     "GET /api/v1/jobs": (401, 200, 200, 200, 200),
     # Notifications: everybody's are their own
@@ -249,7 +250,7 @@ NOT_FOR_TOKENS = frozenset(
 # A token sees the jobs that it started, and no other: this one was started in a session.
 OF_THE_TOKEN_ITSELF = frozenset({"GET /api/v1/jobs/{job_id}", "POST /api/v1/jobs/{job_id}/cancel"})
 # What only reads, though it is a POST.
-READING_POSTS = frozenset({"POST /api/v1/exports"})
+READING_POSTS = frozenset({"POST /api/v1/exports", "POST /api/v1/reports"})
 # All that answers a session whose role demands two-factor sign-in and that has proved one factor only.
 BEFORE_ENROLLMENT = frozenset(
     {

@@ -18,8 +18,7 @@ from resources.services.importing.keyword_rows import KeywordRows
 from resources.services.importing.rows import Row
 from resources.services.records import type_named
 from resources.tests.factories import create_resource, create_type
-from resources.tests.test_imports import ask, counts, faults, lines
-from resources.tests.transfers import ClientOf, followed, job_of, result_of
+from resources.tests.transfers import ClientOf, ask_import, counts, faults, followed, job_of, lines, result_of
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -44,7 +43,7 @@ def client(owner: User, client_of: ClientOf) -> Client:
 @pytest.fixture
 def imported(client: Client, drain: Drain) -> Any:
     def imported(*rows: dict[str, Any], **fields: str) -> dict[str, Any]:
-        job = job_of(ask(client, lines(*rows), "rows.ndjson", **fields))
+        job = job_of(ask_import(client, lines(*rows), "rows.ndjson", **fields))
         drain()
         return followed(client, job)
 

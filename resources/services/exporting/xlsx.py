@@ -3,8 +3,10 @@
 Texts are inline strings: a cell of that type is shown and never run, whatever it begins with.
 """
 
+import io
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from typing import IO, Any, Final
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -50,12 +52,14 @@ _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n
 _SHEET: Final = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
 _SHEET_END: Final = "</sheetData></worksheet>"
 
+CONTENT_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
 
 class XlsxFormat(Format):
     """A workbook with one sheet: a header, then a row for each resource."""
 
     name = "xlsx"
-    content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    content_type = CONTENT_TYPE
     most_rows = 1_048_575
 
     def begin(self, to: IO[bytes]) -> None:
@@ -65,16 +69,24 @@ class XlsxFormat(Format):
         to.write("".join([_row(row_values(orjson.loads(row), self.columns)) for row in rows]).encode())
 
     def join(self, parts: Opened, to: IO[bytes]) -> None:
-        with ZipFile(to, "w", ZIP_DEFLATED, compresslevel=1) as workbook:
-            for name, content in _FIXED.items():
-                workbook.writestr(_entry(name), _DECLARATION + content)
-            with workbook.open(_entry("xl/worksheets/sheet1.xml"), "w", force_zip64=True) as sheet:
-                sheet.write((_DECLARATION + _SHEET).encode())
-                for part in parts:
-                    with part:
-                        while chunk := part.read(_CHUNK):
-                            sheet.write(chunk)
-                sheet.write(_SHEET_END.encode())
+        _join(parts, to)
+
+
+def write_workbook(rows: Iterable[Sequence[Any]], to: IO[bytes]) -> None:
+    """Write a workbook of few rows."""
+    _join([io.BytesIO("".join(map(_row, rows)).encode())], to)
+
+
+def _join(parts: Opened, to: IO[bytes]) -> None:
+    with ZipFile(to, "w", ZIP_DEFLATED, compresslevel=1) as workbook:
+        for name, content in _FIXED.items():
+            workbook.writestr(_entry(name), _DECLARATION + content)
+        with workbook.open(_entry("xl/worksheets/sheet1.xml"), "w", force_zip64=True) as sheet:
+            sheet.write((_DECLARATION + _SHEET).encode())
+            for part in parts:
+                with part:
+                    shutil.copyfileobj(part, sheet, _CHUNK)
+            sheet.write(_SHEET_END.encode())
 
 
 def _entry(name: str) -> ZipInfo:
