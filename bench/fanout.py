@@ -98,12 +98,15 @@ def _make_people(number: int) -> None:
 
 
 def _forget_told() -> None:
-    """Empty the tables and make them as they were before: no dead rows, no grown indexes."""
-    _execute("TRUNCATE notifications, messages, message_attempts")
+    """Empty the tables and make them as they were before, without dead rows."""
+    for table in reversed(_TABLES):
+        _execute(f"DELETE FROM {table}")  # noqa: S608  # names of ours
+        _execute(f"VACUUM ANALYZE {table}")
     _execute("DELETE FROM outbox WHERE task = 'notifications.tasks.release'")
 
 
 def _take_away() -> None:
+    _forget_told()
     _execute("DELETE FROM users WHERE email LIKE %s", f"%@{_DOMAIN}")
 
 
