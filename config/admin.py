@@ -50,6 +50,8 @@ _GROUPS: Final = (
             ("notifications.Device", "smartphone"),
             ("notifications.WebhookEndpoint", "webhook"),
             ("notifications.WebhookDelivery", "outgoing_mail"),
+            ("notifications.WebhookSource", "input"),
+            ("notifications.InboundWebhook", "move_to_inbox"),
         ),
     ),
     (

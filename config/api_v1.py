@@ -31,6 +31,7 @@ from core.api.documentation import DocumentationPage, SchemaDocument
 from core.api.jobs import JobCancellation, Jobs, OneJob
 from core.api.live import EventStream
 from notifications.api import devices, inbox, webhooks
+from notifications.api.inbound import InboundWebhooks
 from notifications.api.preferences import Preferences
 from notifications.api.sending import SendNotification
 from notifications.api.unsubscribing import Unsubscribe
@@ -127,6 +128,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("devices/web-push-key", devices.WebPushKey.as_view(), name="web-push-key"),
     path("devices/<uuid:device_id>", devices.OneDevice.as_view(), name="device"),
     # Webhooks
+    path("webhooks/in/<slug:source>", InboundWebhooks.as_view(), name="inbound-webhooks"),
     path("webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
     path("webhooks/<uuid:webhook_id>", webhooks.OneWebhook.as_view(), name="webhook"),
     path("webhooks/<uuid:webhook_id>/rotate-secret", webhooks.WebhookSecret.as_view(), name="webhook-secret"),

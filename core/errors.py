@@ -88,6 +88,15 @@ class InvalidCredentials(NotAuthenticated):
     message = "The e-mail address, password or code is wrong."
 
 
+class InvalidSignature(NotAuthenticated):
+    code = "INVALID_SIGNATURE"
+    message = "The signature does not fit the message, or the message is too old."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": "Signature"}
+
+
 class PermissionDenied(ApplicationError):
     status = 403
     code = "PERMISSION_DENIED"

@@ -27,7 +27,8 @@ FAMILIES: Final[dict[str, str]] = {
     "threat": "What looked like an attack.",
     "user": "Accounts.",
     "watch": "Who follows what.",
-    "webhook": "Webhook endpoints.",
+    "webhook": "Webhook endpoints, and what other programs tell.",
+    "webhook_source": "Programs that may tell us something.",
 }
 """Every family, the first half of a type (`resource.created`), with what it tells about."""
 

@@ -24,6 +24,7 @@ SCOPES: Final[dict[str, tuple[float, float]]] = {
     "auth": (10, 1 / 6),
     "upload": (60, 1),
     "bulk": (10, 1 / 6),
+    "inbound": (600, 20),
     "picture": (60, 1),
     "mail": (5, 1 / 600),
     "sms": (3, 1 / 300),

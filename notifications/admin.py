@@ -15,6 +15,7 @@ from core.model_admin import ReadOnlyModelAdmin, badge
 from core.permissions import Caller
 from notifications import services
 from notifications.device_admin import DeviceAdmin
+from notifications.inbound_admin import InboundWebhookAdmin, WebhookSourceAdmin
 from notifications.inbox_admin import KindFilter, NotificationAdmin, NotificationPreferencesAdmin
 from notifications.kinds import KINDS
 from notifications.models import STATES, Message, MessageAttempt
@@ -23,11 +24,13 @@ from notifications.webhook_admin import WebhookDeliveryAdmin, WebhookEndpointAdm
 
 __all__ = [
     "DeviceAdmin",
+    "InboundWebhookAdmin",
     "MessageAdmin",
     "NotificationAdmin",
     "NotificationPreferencesAdmin",
     "WebhookDeliveryAdmin",
     "WebhookEndpointAdmin",
+    "WebhookSourceAdmin",
 ]
 
 _STATE_COLOURS: Final = {

@@ -12,11 +12,14 @@ from core.crypto import EncryptedJSONField
 from core.models import BaseModel
 from core.permissions import Caller
 from notifications.device_models import Device, DeviceDelivery
+from notifications.inbound_models import InboundHandling, InboundWebhook, WebhookSource
 from notifications.webhook_models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Device",
     "DeviceDelivery",
+    "InboundHandling",
+    "InboundWebhook",
     "Message",
     "MessageAttempt",
     "Notification",
@@ -24,6 +27,7 @@ __all__ = [
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WebhookSource",
 ]
 
 IN_APP = "in_app"

@@ -5,7 +5,7 @@ from uuid import UUID
 from core.events import subscriber
 from core.models import Event
 from notifications import services
-from notifications.services import News, devices, webhooks
+from notifications.services import News, devices, inbound, webhooks
 
 
 @subscriber("notifications.welcome", "user.email_verified")
@@ -31,3 +31,9 @@ def tell_endpoints(event: Event) -> None:
 def forget_devices(event: Event) -> None:
     """Tell nothing more to the browser or app whose session has ended."""
     devices.remove_devices_of_session(UUID(event.subject_id))
+
+
+@subscriber("notifications.inbound", "webhook.received")
+def hand_out_inbound(event: Event) -> None:
+    """Give what another program told to its handlers."""
+    inbound.hand_out(message_id=UUID(event.subject_id))

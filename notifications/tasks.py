@@ -4,7 +4,7 @@ from uuid import UUID
 
 from core.queue import GiveUp, RetryLater, task
 from notifications import services
-from notifications.services import webhooks
+from notifications.services import inbound, webhooks
 
 
 # Twelve of the runs are attempts to deliver (the message counts them); the rest may have found another at work.
@@ -21,9 +21,10 @@ def deliver(*, message_id: str, **_unknown: object) -> None:
 
 @task(queue="maintenance")
 def purge(**_unknown: object) -> None:
-    """Delete the messages and webhook deliveries that are past their time."""
+    """Delete the messages, webhook deliveries and inbound webhooks that are past their time."""
     services.purge_messages()
     webhooks.purge_deliveries()
+    inbound.purge_inbound()
 
 
 @task(queue="webhooks")
@@ -36,3 +37,13 @@ def send_webhooks(**_unknown: object) -> None:
 def release(**_unknown: object) -> None:
     """Let go what waited and is due."""
     services.release_messages()
+
+
+def _give_up_inbound(*, message_id: str, handler: str, turn: int, **_unknown: object) -> None:
+    inbound.give_up(message_id=UUID(message_id), handler=handler, turn=turn)
+
+
+@task(queue="webhooks", given_up=_give_up_inbound)
+def handle_inbound(*, message_id: str, handler: str, turn: int, **_unknown: object) -> None:
+    """Let one handler work off one inbound webhook, once."""
+    inbound.handle(message_id=UUID(message_id), handler=handler, turn=turn)

@@ -18,6 +18,7 @@ from config.settings.processes import *  # noqa: F403  # settings are stitched b
 from config.settings.push import *  # noqa: F403  # as above
 from config.settings.sms import *  # noqa: F403  # as above
 from config.settings.social import *  # noqa: F403  # as above
+from config.settings.webhooks import *  # noqa: F403  # as above
 from config.settings.work import *  # noqa: F403  # as above
 from core.embedded.locations import Locations
 from core.logging import logging_settings, wants_pretty_lines
@@ -184,16 +185,6 @@ CORS_EXPOSE_HEADERS = [
 ]
 OUTBOUND_ALLOWED_HOSTS = env.items(
     "OUTBOUND_ALLOWED_HOSTS", (), help="host or host:port that our requests may reach though not on the open internet."
-)
-WEBHOOK_ALLOWED_HOSTS = env.items(
-    "WEBHOOK_ALLOWED_HOSTS", (), help="host or host:port that webhooks may reach though not on the open internet."
-)
-WEBHOOK_TIMEOUT_SECONDS = env.number(
-    "WEBHOOK_TIMEOUT_SECONDS", 10, minimum=0.1, help="After this long a receiver has not taken a webhook."
-)
-WEBHOOKS_PER_USER = env.integer("WEBHOOKS_PER_USER", 20, minimum=1, help="How many webhooks one may have.")
-WEBHOOK_RETENTION_DAYS = env.integer(
-    "WEBHOOK_RETENTION_DAYS", 30, minimum=1, help="How long the log of what was sent to webhooks is kept."
 )
 CDN_URL = env.text(
     "CDN_URL",

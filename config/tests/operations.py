@@ -27,7 +27,7 @@ from core.api.routes import api_routes
 from core.jobs import create_job
 from core.permissions import SYSTEM, Caller
 from notifications.api.devices import REGISTRATION_EXAMPLE
-from notifications.models import Device, Notification, WebhookDelivery, WebhookEndpoint
+from notifications.models import Device, Notification, WebhookDelivery, WebhookEndpoint, WebhookSource
 from notifications.services import News, notify, webhooks
 from notifications.unsubscribe_links import Subscription, token_of
 from resources.access import Level
@@ -222,6 +222,7 @@ class Stage:
         self.values = {
             "device_id": str(self._device().pk),
             "webhook_id": str(webhook.pk),
+            "source": self._source().key,
             "delivery_id": str(WebhookDelivery.objects.get(endpoint=webhook).pk),
             "user_id": str(self.target.pk),
             "session_id": str(self.session.pk),
@@ -274,6 +275,10 @@ class Stage:
         """Tell the target something, and return their row."""
         notify(News("system.broadcast", {"title": "News", "text": "All is well."}), to=[self.target.pk])
         return Notification.objects.get(user=self.target)
+
+    def _source(self) -> WebhookSource:
+        """Return a program that may tell something; nothing that is sent here bears its signature."""
+        return WebhookSource.objects.create(key="shop", name="Shop", scheme="hmac", secret="of-the-shop")
 
     def path(self, operation: Operation) -> str:
         """Return the operation's path with what stands on the stage."""

@@ -22,7 +22,15 @@ from core.permissions import SYSTEM, Caller
 from core.queue import enqueue
 from notifications import services
 from notifications.device_models import Device
-from notifications.models import Message, Notification, NotificationPreferences, WebhookDelivery, WebhookEndpoint
+from notifications.models import (
+    InboundWebhook,
+    Message,
+    Notification,
+    NotificationPreferences,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookSource,
+)
 from notifications.services import webhooks
 from resources.models import Comment, FileVersion, Resource, ResourceType, TypeIndex
 from resources.tests.factories import attach, create_file, create_resource
@@ -113,6 +121,16 @@ def make_webhook_delivery() -> WebhookDelivery:
     return delivery
 
 
+def make_source() -> WebhookSource:
+    return WebhookSource.objects.create(key=f"source-{next(_numbers)}", name="A shop", scheme="hmac", secret="s")
+
+
+def make_inbound() -> InboundWebhook:
+    message = InboundWebhook.objects.create(source=make_source(), event_id="evt_1", body=b"{}", size=2)
+    message.handlings.create(handler="a.handler", turn=1)
+    return message
+
+
 def make_webhook() -> WebhookEndpoint:
     return webhooks.create_endpoint(
         actor=Caller.of(create_user()), url="https://hooks.example.com/", events=["threat.*"]
@@ -137,6 +155,8 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Device: make_device,
     Notification: make_notification,
     NotificationPreferences: lambda: NotificationPreferences.objects.create(user=create_user()),
+    WebhookSource: make_source,
+    InboundWebhook: make_inbound,
     WebhookEndpoint: make_webhook,
     WebhookDelivery: make_webhook_delivery,
     Event: make_event,

@@ -48,7 +48,7 @@ def test_every_operation_says_what_it_does_and_what_it_costs() -> None:
     for path, method, operation in operations():
         assert operation["summary"], (path, method)
         assert operation["description"], (path, method)
-        assert operation["x-rate-limit"] in {"default", "auth", "upload", "bulk"}, (path, method)
+        assert operation["x-rate-limit"] in {"default", "auth", "upload", "bulk", "inbound"}, (path, method)
         assert operation["x-permission"], (path, method)
         assert {"400", "406", "429", "500", "503"} <= operation["responses"].keys(), (path, method)
 

@@ -190,6 +190,8 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "POST /api/v1/webhooks/{webhook_id}/test": (401, 202, 404, 404, 404),
     "GET /api/v1/webhooks/{webhook_id}/deliveries": (401, 200, 404, 404, 404),
     "POST /api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver": (401, 202, 404, 404, 404),
+    # What other programs tell: the signature lets them in, and these have none
+    "POST /api/v1/webhooks/in/{source}": (401, 401, 401, 401, 401),
     # Types: everyone sees what there is, administrators make them
     "GET /api/v1/resource-types": (401, 200, 200, 200, 200),
     "POST /api/v1/resource-types": (401, 403, 403, 403, 201),
@@ -214,6 +216,7 @@ BLIND_TO_TOKENS = frozenset(
         "POST /api/v1/auth/refresh-token",
         "POST /api/v1/auth/forgot-password",
         "POST /api/v1/auth/reset-password",
+        "POST /api/v1/webhooks/in/{source}",
     }
 )
 # What no personal access token may call. Everything under /auth/ is so by itself.
@@ -379,33 +382,30 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
         if access is Access.PUBLIC
     }
 
-    assert (
-        opened
-        == {
-            "GET /api",
-            "GET /api/v1/schema",
-            "POST /api/v1/auth/oauth/<slug:provider>/authorize",
-            "POST /api/v1/auth/oauth/<slug:provider>/callback",
-            "GET /api/v1/resources",
-            "GET /api/v1/resources/<uuid:resource_id>",
-            "GET /api/v1/tags",
-            "GET /api/v1/resources/<uuid:resource_id>/events",
-            "GET /api/v1/resources/<uuid:resource_id>/comments",
-            "GET /api/v1/resources/<uuid:resource_id>/comments/<uuid:comment_id>",
-            "GET /api/v1/resources/<uuid:resource_id>/versions",
-            "GET /api/v1/files/<uuid:file_id>",
-            "GET /api/v1/files/<uuid:file_id>/content",
-            "GET /api/v1/files/<uuid:file_id>/versions",
-            "GET /api/v1/resources/<uuid:resource_id>/access",
-            "GET /api/v1/shared/<slug:token>",
-            "POST /api/v1/shared/<slug:token>",
-            "GET /api/v1/unsubscribe/<str:subscription>",
-            "POST /api/v1/unsubscribe/<str:subscription>",
-            "GET /api/v1/resources/<uuid:resource_id>/versions/<int:number>",
-            "GET /api/v1/resources/<uuid:resource_id>/versions/<int:a>/diff/<int:b>",
-        }
-        | BLIND_TO_TOKENS
-    )
+    assert opened == {
+        "GET /api",
+        "GET /api/v1/schema",
+        "POST /api/v1/auth/oauth/<slug:provider>/authorize",
+        "POST /api/v1/auth/oauth/<slug:provider>/callback",
+        "GET /api/v1/resources",
+        "GET /api/v1/resources/<uuid:resource_id>",
+        "GET /api/v1/tags",
+        "GET /api/v1/resources/<uuid:resource_id>/events",
+        "GET /api/v1/resources/<uuid:resource_id>/comments",
+        "GET /api/v1/resources/<uuid:resource_id>/comments/<uuid:comment_id>",
+        "GET /api/v1/resources/<uuid:resource_id>/versions",
+        "GET /api/v1/files/<uuid:file_id>",
+        "GET /api/v1/files/<uuid:file_id>/content",
+        "GET /api/v1/files/<uuid:file_id>/versions",
+        "GET /api/v1/resources/<uuid:resource_id>/access",
+        "GET /api/v1/shared/<slug:token>",
+        "POST /api/v1/shared/<slug:token>",
+        "GET /api/v1/unsubscribe/<str:subscription>",
+        "POST /api/v1/unsubscribe/<str:subscription>",
+        "POST /api/v1/webhooks/in/<slug:source>",
+        "GET /api/v1/resources/<uuid:resource_id>/versions/<int:number>",
+        "GET /api/v1/resources/<uuid:resource_id>/versions/<int:a>/diff/<int:b>",
+    } | {name for name in BLIND_TO_TOKENS if "{" not in name}
 
 
 def declared_scopes() -> dict[str, object]:
