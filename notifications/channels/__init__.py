@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol, TypeAlias
 
+from django.db.models import Case, F, When
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -80,6 +82,13 @@ class Channel:
     address: Callable[[], Any] | None = None
     timeout: Callable[[], float] = _ten_seconds
     """How long each of its socket operations takes at most."""
+
+    def reached_at(self) -> Any:
+        """Return where a user is reached, as an expression over users: nothing, where they are not."""
+        if self.address is not None:
+            return self.address()
+        address = F(self.address_field)
+        return Case(When(**{self.proof_field: True}, then=address)) if self.proof_field else address
 
 
 CHANNELS: Final[dict[str, Channel]] = {}

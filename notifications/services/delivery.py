@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -108,12 +109,12 @@ def _written(message: Message) -> Outgoing:
 
 def _readdress(message: Message) -> None:
     """Let what waited go to where its recipient is reached now, in the language that they read now."""
-    channel, recipient = _channel_of(message), message.recipient
-    is_proved = not channel.proof_field or getattr(recipient, channel.proof_field)
-    address = (getattr(recipient, channel.address_field) if is_proved else "") or ""
+    users = get_user_model()._default_manager.filter(pk=message.recipient_id)
+    address, locale = (
+        users.annotate(reached_at=_channel_of(message).reached_at()).values_list("reached_at", "locale").get()
+    )
     if not address:
         raise DeliveryFailed("the recipient has no such address any more", permanent=True)
-    locale = getattr(recipient, "locale", message.locale)
     if (address, locale) != (message.address, message.locale):
         message.address, message.locale = address, locale
         Message.objects.filter(id=message.id).update(address=address, locale=locale)

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import orjson
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from core.events import publish
@@ -209,20 +209,13 @@ def _at_once(codes: Collection[str]) -> str:
 
 def _people(users: QuerySet[Any], channels: Collection[Channel]) -> tuple[str, dict[str, Any]]:
     """Return the SELECT of those users who are there, with where each channel reaches them."""
-    reached = {f"{channel.code}_reached": _address_of(channel) for channel in channels}
+    reached = {f"{channel.code}_reached": channel.reached_at() for channel in channels}
     rows = users.filter(is_active=True).order_by().annotate(**reached).values_list("pk", "locale", *reached)
     sql, values = rows.query.sql_with_params()
     names = [f"person_{number}" for number in range(len(values))]
     slots = iter(names)
     named = re.sub(r"(?<!%)%s", lambda _: f"%({next(slots)})s", sql)
     return named, dict(zip(names, values, strict=True))
-
-
-def _address_of(channel: Channel) -> Any:
-    if channel.address is not None:
-        return channel.address()
-    address = F(channel.address_field)
-    return Case(When(**{channel.proof_field: True}, then=address)) if channel.proof_field else address
 
 
 def _waits(kind: Kind, users: QuerySet[Any]) -> dict[UUID, Waits]:

@@ -25,7 +25,7 @@ def test_who_never_chose_has_the_defaults(owner: Any, client_of: ClientOf) -> No
 
     shown = response.json()["data"]
     assert (response["ETag"], shown["quiet_hours"], shown["digest"]) == ('"0"', None, "off")
-    assert shown["matrix"]["resource.shared"] == {"in_app": True, "email": True}
+    assert shown["matrix"]["resource.shared"] == {"in_app": True, "email": True, "push": True}
     assert shown["matrix"]["account.password_reset"] == {"email": True}
     locked = {row["kind"] for row in shown["kinds"] if row["locked"]}
     assert "account.password_changed" in locked
@@ -87,7 +87,7 @@ def test_each_channel_is_told_what_it_was_chosen_for(
 
 
 def test_who_wants_nothing_of_a_kind_has_no_row_of_it(owner: Any, client_of: ClientOf) -> None:
-    client_of(owner).put(PATH, {"matrix": {"resource.shared": {"in_app": False, "email": False}}})
+    client_of(owner).put(PATH, {"matrix": {"resource.shared": {"in_app": False, "email": False, "push": False}}})
 
     assert notify(News("resource.shared", SHARED), to=[owner.pk]).people == 0
     assert not Notification.objects.exists()
