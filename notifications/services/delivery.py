@@ -44,6 +44,8 @@ from notifications.templates import render
 
 LONGEST_WAIT: Final = timedelta(hours=1)
 
+_LONGEST_TIMEOUT: Final = 10.0
+
 _random: Final = SystemRandom()
 
 
@@ -77,7 +79,7 @@ def deliver(*, message_id: UUID) -> Postponed | None:
     try:
         answer = _channel_of(claimed).send(_written(claimed), fence=_fence(claimed))
     except ClaimLost:
-        return Postponed(lease(), "another worker is sending this message")
+        return Postponed(lease(claimed), "another worker is sending this message")
     except DeliveryFailed as failure:
         postponed = _note_failure(claimed, failure)
         if postponed is None and not failure.permanent:
@@ -120,9 +122,10 @@ def _readdress(message: Message) -> None:
         Message.objects.filter(id=message.id).update(address=address, locale=locale)
 
 
-def lease() -> timedelta:
+def lease(message: Message) -> timedelta:
     """Return how long a claim holds: the socket operations that follow the fence, each at its timeout."""
-    return timedelta(seconds=3 * max(channel.timeout() for channel in CHANNELS.values()))
+    channel = CHANNELS.get(message.channel)
+    return timedelta(seconds=3 * (channel.timeout() if channel else _LONGEST_TIMEOUT))
 
 
 @transaction.atomic
@@ -152,7 +155,7 @@ def _is_deliverable(message: Message) -> bool:
 
 def _rest_of_claim(message: Message) -> timedelta:
     claimed_at = message.claimed_at
-    return timedelta(0) if claimed_at is None else claimed_at + lease() - timezone.now()
+    return timedelta(0) if claimed_at is None else claimed_at + lease(message) - timezone.now()
 
 
 def _fence(message: Message) -> Fence:
@@ -190,7 +193,7 @@ def _note_failure(message: Message, failure: DeliveryFailed) -> Postponed | None
     _close_attempt(message, outcome, failure.answer, next_try_at)
     state = FAILED if is_over else QUEUED
     if not _held(message).update(state=state, next_try_at=next_try_at, claimed_at=None):
-        return Postponed(lease(), "another worker is sending this message")
+        return Postponed(lease(message), "another worker is sending this message")
     if not is_over:
         return Postponed(wait, failure.answer)
     publish("notification.failed", subject=message, actor=SYSTEM, data={"kind": message.kind, "outcome": outcome})
