@@ -49,6 +49,7 @@ NOT_ABOUT_A_PERSON: dict[str, str] = {
 }
 # What a column has to hold for its row to be valid, by table.
 VALUES: dict[str, dict[str, Any]] = {
+    "devices": {"platform": "web"},
     "message_attempts": {"outcome": "sent"},
     "messages": {"address": EMAIL, "channel": "email", "dedup_key": None},
     "idempotency_keys": {"owner": lambda person: f"user:{person.pk}"},

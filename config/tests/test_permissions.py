@@ -406,6 +406,36 @@ def test_operations_that_are_open_to_anyone_are_these() -> None:
         "GET /api/v1/resources/<uuid:resource_id>/versions/<int:number>",
         "GET /api/v1/resources/<uuid:resource_id>/versions/<int:a>/diff/<int:b>",
     } | {name for name in BLIND_TO_TOKENS if "{" not in name}
+    assert (
+        opened
+        == {
+            "GET /api",
+            "GET /api/v1/schema",
+            "POST /api/v1/auth/oauth/<slug:provider>/authorize",
+            "POST /api/v1/auth/oauth/<slug:provider>/callback",
+            "GET /api/v1/resources",
+            "GET /api/v1/resources/<uuid:resource_id>",
+            "GET /api/v1/resources/aggregate",
+            "GET /api/v1/files/<uuid:file_id>/image",
+            "GET /api/v1/devices/web-push-key",
+            "GET /api/v1/tags",
+            "GET /api/v1/resources/<uuid:resource_id>/events",
+            "GET /api/v1/resources/<uuid:resource_id>/comments",
+            "GET /api/v1/resources/<uuid:resource_id>/comments/<uuid:comment_id>",
+            "GET /api/v1/resources/<uuid:resource_id>/versions",
+            "GET /api/v1/files/<uuid:file_id>",
+            "GET /api/v1/files/<uuid:file_id>/content",
+            "GET /api/v1/files/<uuid:file_id>/versions",
+            "GET /api/v1/resources/<uuid:resource_id>/access",
+            "GET /api/v1/shared/<slug:token>",
+            "POST /api/v1/shared/<slug:token>",
+            "GET /api/v1/unsubscribe/<str:subscription>",
+            "POST /api/v1/unsubscribe/<str:subscription>",
+            "GET /api/v1/resources/<uuid:resource_id>/versions/<int:number>",
+            "GET /api/v1/resources/<uuid:resource_id>/versions/<int:a>/diff/<int:b>",
+        }
+        | BLIND_TO_TOKENS
+    )
 
 
 def declared_scopes() -> dict[str, object]:
