@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.tests.factories import start_stay
 from config.tests.cast import ApiClient
 from config.tests.operations import Operation, Stage, operations, undone
-from config.tests.test_permissions import BLIND_TO_TOKENS
+from config.tests.permission_matrix import BLIND_TO_TOKENS
 from core.models import Event
 
 pytestmark = pytest.mark.django_db
