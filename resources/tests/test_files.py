@@ -392,10 +392,9 @@ def test_a_file_is_attached_or_deleted_and_never_both(owner: User, client_of: Cl
 
 
 def test_the_body_is_read_strictly(owner: User, client_of: ClientOf, local_files: Path) -> None:
-    client = client_of(owner)
     extra = b'--b\r\nContent-Disposition: form-data; name="slot"\r\n\r\ncover\r\n' + body(b"note")
 
-    answer = client.generic("POST", PATH, extra, "multipart/form-data; boundary=b")
+    answer = client_of(owner).generic("POST", PATH, extra, "multipart/form-data; boundary=b")
 
     assert error_of(answer)["details"][0]["code"] == "unknown_field"
     assert File.objects.count() == 0
