@@ -10,30 +10,32 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS: Final = {"starttls": 587, "implicit": 465, "none": 25}
 
 
-def mail_from_url(url: str, *, timeout: float) -> dict[str, Any]:
-    """Return `settings.MAIL` for `smtp://user:password@host:port?tls=…`, `smtps://…`, `filemail:///folder` or `consolemail://`.
+def mail_from_url(url: str, *, timeout: float, name: str = "EMAIL_URL") -> dict[str, Any]:
+    """Return a mail server of the settings.
+
+    For `smtp://user:password@host:port?tls=…`, `smtps://…`, `filemail:///folder` or `consolemail://`.
 
     `smtp://` demands STARTTLS unless the server is on this machine, or `?tls=none` (a mail catcher on a trusted
     network) is written out.
-    Raises `ConfigurationError` for anything else.
+    Raises `ConfigurationError`, which says the setting's `name`, for anything else.
     """
     parts = urlsplit(url)
     if parts.scheme == "consolemail":
         return {"scheme": "console"}
     if parts.scheme == "filemail":
-        return {"scheme": "folder", "folder": _folder(parts.netloc, parts.path)}
+        return {"scheme": "folder", "folder": _folder(parts.netloc, parts.path, name)}
     if parts.scheme not in {"smtp", "smtps"}:
-        raise env.ConfigurationError("EMAIL_URL must start with smtp://, smtps://, filemail:/// or consolemail://.")
+        raise env.ConfigurationError(f"{name} must start with smtp://, smtps://, filemail:/// or consolemail://.")
     if not parts.hostname:
-        raise env.ConfigurationError("EMAIL_URL names no host.")
+        raise env.ConfigurationError(f"{name} names no host.")
     try:
         port = parts.port
     except ValueError:
-        raise env.ConfigurationError("EMAIL_URL: the port is not a number.") from None
+        raise env.ConfigurationError(f"{name}: the port is not a number.") from None
     is_local = parts.hostname in _LOOPBACK
-    tls = _tls(parts.scheme, dict(parse_qsl(parts.query, keep_blank_values=True)), is_local=is_local)
+    tls = _tls(parts.scheme, dict(parse_qsl(parts.query, keep_blank_values=True)), is_local=is_local, name=name)
     if tls == "none" and parts.username and not is_local:
-        raise env.ConfigurationError("EMAIL_URL: a password is never sent without TLS; drop tls=none or the user.")
+        raise env.ConfigurationError(f"{name}: a password is never sent without TLS; drop tls=none or the user.")
     return {
         "scheme": "smtp",
         "host": parts.hostname,
@@ -45,17 +47,17 @@ def mail_from_url(url: str, *, timeout: float) -> dict[str, Any]:
     }
 
 
-def _folder(host: str, path: str) -> str:
+def _folder(host: str, path: str, name: str) -> str:
     if host or not path.strip("/"):
-        raise env.ConfigurationError("EMAIL_URL: write the mail folder as filemail:///absolute/folder.")
+        raise env.ConfigurationError(f"{name}: write the mail folder as filemail:///absolute/folder.")
     return unquote(path)
 
 
-def _tls(scheme: str, options: dict[str, str], *, is_local: bool) -> str:
+def _tls(scheme: str, options: dict[str, str], *, is_local: bool, name: str) -> str:
     unsaid = "none" if is_local else "starttls"
     tls = options.pop("tls", "implicit" if scheme == "smtps" else unsaid)
     if options:
-        raise env.ConfigurationError(f"EMAIL_URL has no option {', '.join(sorted(options))}; it knows tls.")
+        raise env.ConfigurationError(f"{name} has no option {', '.join(sorted(options))}; it knows tls.")
     if tls not in _TLS or (scheme == "smtps" and tls != "implicit"):
-        raise env.ConfigurationError("EMAIL_URL: tls must be starttls, implicit or none (smtps:// is implicit).")
+        raise env.ConfigurationError(f"{name}: tls must be starttls, implicit or none (smtps:// is implicit).")
     return tls

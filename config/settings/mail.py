@@ -14,6 +14,17 @@ EMAIL_TIMEOUT_SECONDS = env.number(
     "EMAIL_TIMEOUT_SECONDS", 10, help="How long a mail server may take for each step.", minimum=0.1
 )
 MAIL = mail_from_url(EMAIL_URL or "consolemail://", timeout=EMAIL_TIMEOUT_SECONDS)
+EMAIL_FALLBACK_URL = env.text(
+    "EMAIL_FALLBACK_URL",
+    "",
+    help="A second mail server, in the forms of EMAIL_URL: takes a mail that the first could not even be offered.",
+    kind="url",
+)
+MAIL_FALLBACK = (
+    mail_from_url(EMAIL_FALLBACK_URL, timeout=EMAIL_TIMEOUT_SECONDS, name="EMAIL_FALLBACK_URL")
+    if EMAIL_FALLBACK_URL
+    else {}
+)
 MAIL_RETRY_SECONDS = env.number(
     "MAIL_RETRY_SECONDS", 30, help="The first wait before a mail is tried again; doubles each time.", minimum=0.01
 )

@@ -84,3 +84,10 @@ def test_a_wrong_mail_url_is_one_clear_line(url: str, message: str) -> None:
         mail_from_url(url, timeout=5.0)
 
     assert str(refusal.value) == message
+
+
+def test_a_wrong_url_of_the_second_server_says_which_setting_is_meant() -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        mail_from_url("smtp://", timeout=5.0, name="EMAIL_FALLBACK_URL")
+
+    assert str(refusal.value) == "EMAIL_FALLBACK_URL names no host."

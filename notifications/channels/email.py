@@ -2,12 +2,16 @@
 
 TLS is never given up for a server that does not offer it, every socket operation has a timeout, and
 once the server has taken a mail nothing that goes wrong afterwards counts as a failure.
+
+Where a second server is configured, it is asked when the first is unable to take any mail: out of reach, its TLS or our
+sign-in refused, closing (421), or left alone by its breaker. Never once the mail was offered: what hung after DATA may
+have been taken, and is offered again later, to the first server first, under the same Message-ID.
 """
 
 import smtplib
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.errors import MessageError
@@ -25,13 +29,15 @@ from core.breaker import CircuitOpen, breaker
 from notifications.channels import Channel, DeliveryFailed, Fence, Outgoing, ServerDown, register_channel
 
 _LONGEST_LINE: Final = 998  # RFC 5322, 2.1.1
+_HALF_AN_ANSWER: Final = 480  # of the 1000 letters that an attempt keeps
+_CLOSING: Final = 421  # RFC 5321, 3.8: said at any step by a server that is about to go away
 _ACCEPTED_IN_FOLDER: Final = "written to the mail folder"
 _ACCEPTED_ON_CONSOLE: Final = "printed on the console"
 
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where mail goes, as `settings.MAIL` says it."""
+    """Where mail goes, as `settings.MAIL` and `settings.MAIL_FALLBACK` say it."""
 
     scheme: str
     host: str = ""
@@ -42,11 +48,65 @@ class MailServer:
     folder: str = ""
     timeout: float = 10.0
 
+    @property
+    def name(self) -> str:
+        """Return what it is called in the answers of attempts."""
+        return f"{self.host}:{self.port}" if self.host else self.scheme
+
+
+class _Unavailable(DeliveryFailed):
+    """The server takes no mail at all at the moment: not ours only."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(answer, permanent=False)
+
+
+class _WatchedFence:
+    """The fence, which remembers whether the mail may have been offered to a server."""
+
+    def __init__(self, fence: Fence) -> None:
+        self._fence = fence
+        self.was_passed = False
+
+    def __call__(self) -> None:
+        self._fence()
+        self.was_passed = True
+
 
 def send(outgoing: Outgoing, *, fence: Fence) -> str:
     """Hand the mail over and return what the server answered; raises `DeliveryFailed`."""
-    server = MailServer(**settings.MAIL)
     mail = _compose(outgoing)
+    first, second = MailServer(**settings.MAIL), settings.MAIL_FALLBACK
+    if not second:
+        return _hand_over(mail, outgoing, first, fence)
+    watched = _WatchedFence(fence)
+    try:
+        return _named(first, lambda: _hand_over(mail, outgoing, first, watched))
+    except (ServerDown, _Unavailable) as failure:
+        if watched.was_passed:
+            raise
+        return _after(failure.answer, MailServer(**second), lambda server: _hand_over(mail, outgoing, server, fence))
+
+
+def _named(server: MailServer, attempt: Callable[[], str]) -> str:
+    """Return the answer with the server's name before it; the same of a failure."""
+    try:
+        return f"{server.name}: {attempt()}"
+    except DeliveryFailed as failure:
+        failure.answer = f"{server.name}: {failure.answer}"
+        raise
+
+
+def _after(first_answer: str, server: MailServer, attempt: Callable[[MailServer], str]) -> str:
+    """Return the second server's answer; a failure tells what was wrong with the first one too."""
+    try:
+        return _named(server, lambda: attempt(server))
+    except DeliveryFailed as failure:
+        failure.answer = f"{first_answer[:_HALF_AN_ANSWER]}; {failure.answer}"
+        raise
+
+
+def _hand_over(mail: EmailMessage, outgoing: Outgoing, server: MailServer, fence: Fence) -> str:
     if server.scheme == "console":
         fence()
         return _print(mail)
@@ -57,7 +117,7 @@ def send(outgoing: Outgoing, *, fence: Fence) -> str:
         with breaker(f"smtp:{server.host}:{server.port}", counts=(ServerDown,)), _failures_told():
             return _transmit(mail, server, fence)
     except CircuitOpen as circuit:
-        raise DeliveryFailed(str(circuit), permanent=False) from circuit
+        raise _Unavailable(str(circuit)) from circuit
 
 
 def _compose(outgoing: Outgoing) -> EmailMessage:
@@ -172,7 +232,10 @@ def _expect(reply: tuple[int, bytes], *, refusal_is_final: bool = True) -> str:
 
 
 def _refusal(code: int, text: bytes | str, *, refusal_is_final: bool = True) -> DeliveryFailed:
-    return DeliveryFailed(f"{code} {_readable(text)}", permanent=refusal_is_final and code >= 500)
+    answer = f"{code} {_readable(text)}"
+    if code == _CLOSING:
+        return _Unavailable(answer)
+    return DeliveryFailed(answer, permanent=refusal_is_final and code >= 500)
 
 
 @contextmanager
@@ -183,11 +246,11 @@ def _failures_told() -> Iterator[None]:
     except smtplib.SMTPResponseException as error:
         # Refused before the mail was offered (greeting, TLS, sign-in): that is the server's state or our
         # settings, not this mail, so it stays worth another try whatever the code.
-        raise _refusal(error.smtp_code, error.smtp_error, refusal_is_final=False) from error
+        raise _Unavailable(f"{error.smtp_code} {_readable(error.smtp_error)}") from error
     except (smtplib.SMTPServerDisconnected, OSError) as error:
         raise ServerDown(f"{type(error).__name__}: {error}") from error
     except smtplib.SMTPException as error:
-        raise DeliveryFailed(f"{type(error).__name__}: {error}", permanent=False) from error
+        raise _Unavailable(f"{type(error).__name__}: {error}") from error
 
 
 def _readable(raw: bytes | str) -> str:
@@ -195,7 +258,7 @@ def _readable(raw: bytes | str) -> str:
 
 
 def _timeout() -> float:
-    return float(settings.MAIL.get("timeout", 1))
+    return max(float(server.get("timeout", 1)) for server in (settings.MAIL, settings.MAIL_FALLBACK))
 
 
 register_channel(Channel("email", "E-mail", send, address_field="email", has_parts=True, timeout=_timeout))

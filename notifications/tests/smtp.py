@@ -131,4 +131,5 @@ def smtp_sink(_smtp_server: SmtpSink, settings: Settings) -> SmtpSink:
     """A real mail server, where every mail of the test goes."""
     _smtp_server.clear()
     settings.MAIL = _smtp_server.server
+    settings.MAIL_FALLBACK = {}
     return _smtp_server

@@ -152,7 +152,7 @@ def test_a_message_that_another_worker_is_sending_waits(db: None, smtp_sink: Smt
 def test_a_killed_worker_leaves_its_message_to_the_next(db: None, smtp_sink: SmtpSink) -> None:
     message = welcome()
     message.attempts.create(number=1)
-    Message.objects.update(state="sending", attempt_count=1, claimed_at=timezone.now() - timedelta(seconds=7))
+    Message.objects.update(state="sending", attempt_count=1, claimed_at=timezone.now() - timedelta(minutes=1))
 
     deliver(message_id=str(message.id))
 
