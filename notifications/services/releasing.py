@@ -57,7 +57,7 @@ def release_messages() -> int:
 def promise_release(*, delay: timedelta = timedelta(0)) -> None:
     """Promise a release, in the caller's transaction, unless one is promised already."""
     if not OutboxRow.objects.filter(task=_TASK, leased_by=None).exists():
-        enqueue(_TASK, delay=delay)
+        enqueue("notifications.tasks.release", delay=delay)
 
 
 def _is_alone() -> bool:

@@ -8,10 +8,12 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
+from core.crypto.pairs import base64url, private_key_of, public_point
 from core.models import Event
 from core.tests.spine import Drain
 from notifications.device_models import Device, DeviceDelivery
@@ -284,3 +286,10 @@ def test_an_erased_person_leaves_no_device(apple: Provider, client_of: Callable[
     get_user_model()._default_manager.filter(pk=owner.pk).delete()
 
     assert not Device.objects.exists()
+
+
+def test_the_command_makes_a_pair_that_push_services_take(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("vapid_keys")
+
+    private, public = (line.rpartition("=" if "=" in line else " ")[2] for line in capsys.readouterr().out.splitlines())
+    assert base64url(public_point(private_key_of(private))) == public
