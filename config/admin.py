@@ -48,6 +48,7 @@ _GROUPS: Final = (
             ("notifications.Message", "mail"),
             ("notifications.NotificationPreferences", "tune"),
             ("notifications.Device", "smartphone"),
+            ("notifications.SuppressedAddress", "unsubscribe"),
             ("notifications.WebhookEndpoint", "webhook"),
             ("notifications.WebhookDelivery", "outgoing_mail"),
             ("notifications.WebhookSource", "input"),

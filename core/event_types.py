@@ -24,6 +24,7 @@ FAMILIES: Final[dict[str, str]] = {
     "schedule": "Work that the clock starts.",
     "session": "Sign-ins.",
     "share": "Shares of resources.",
+    "suppression": "Addresses that are mailed no longer.",
     "threat": "What looked like an attack.",
     "user": "Accounts.",
     "watch": "Who follows what.",
@@ -40,7 +41,7 @@ _TYPES: Final = {
     "file": "announced attached created deleted detached rejected released version_added",
     "impersonation": "started ended",
     "job": "created started retried succeeded failed cancelled",
-    "notification": "all_read created failed resent",
+    "notification": "all_read bounced complained created delivered failed resent",
     "passkey": "copy_suspected renamed",
     "resource": (
         "created updated deleted restored destroyed transitioned transferred reverted file_attached file_changed "
@@ -50,6 +51,7 @@ _TYPES: Final = {
     "role": "created updated deleted",
     "session": "created refreshed reauthenticated revoked token_reused",
     "share": "created changed removed opened",
+    "suppression": "added removed",
     "threat": "detected reviewed",
     "user": (
         "created invited registration_repeated email_verified updated deleted restored anonymised unlocked "

@@ -19,6 +19,7 @@ from notifications.inbound_admin import InboundWebhookAdmin, WebhookSourceAdmin
 from notifications.inbox_admin import KindFilter, NotificationAdmin, NotificationPreferencesAdmin
 from notifications.kinds import KINDS
 from notifications.models import STATES, Message, MessageAttempt
+from notifications.suppression_admin import SuppressedAddressAdmin
 from notifications.templates import render
 from notifications.webhook_admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
 
@@ -28,6 +29,7 @@ __all__ = [
     "MessageAdmin",
     "NotificationAdmin",
     "NotificationPreferencesAdmin",
+    "SuppressedAddressAdmin",
     "WebhookDeliveryAdmin",
     "WebhookEndpointAdmin",
     "WebhookSourceAdmin",

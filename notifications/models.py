@@ -13,6 +13,7 @@ from core.models import BaseModel
 from core.permissions import Caller
 from notifications.device_models import Device, DeviceDelivery
 from notifications.inbound_models import InboundHandling, InboundWebhook, WebhookSource
+from notifications.suppression_models import SuppressedAddress
 from notifications.webhook_models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "MessageAttempt",
     "Notification",
     "NotificationPreferences",
+    "SuppressedAddress",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",

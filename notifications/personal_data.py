@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
 from notifications.device_models import Device
 from notifications.models import Message, Notification, NotificationPreferences, WebhookDelivery, WebhookEndpoint
+from notifications.suppression_models import SuppressedAddress
 
 _ENDPOINT = ("id", "url", "events", "is_active", "last_success_at", "failing_since", "created_at")
 _DELIVERY = ("id", "endpoint_id", "event_id", "event_type", "state", "attempt_count", "delivered_at", "created_at")
@@ -16,6 +19,7 @@ _MESSAGE = ("id", "kind", "channel", "address", "locale", "state", "created_at",
 _NOTIFICATION = ("id", "kind", "subject_type", "subject_id", "told", "created_at", "read_at", "archived_at")
 _PREFERENCES = ("choices", "quiet_from", "quiet_until", "quiet_time_zone", "digest", "updated_at")
 
+_SUPPRESSED = ("id", "address", "reason", "detail", "created_at")
 _DEVICE = ("id", "platform", "name", "last_registered_at", "last_reached_at", "created_at")
 _TABLES = (
     "messages",
@@ -24,6 +28,7 @@ _TABLES = (
     "webhook_endpoints",
     "webhook_deliveries",
     "devices",
+    "suppressed_addresses",
 )
 
 
@@ -59,6 +64,12 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         rows_of(Device.objects.filter(user_id=user_id), *_DEVICE),
         about="The browsers and apps that take your notices.",
     )
+    addresses = get_user_model()._default_manager.filter(pk=user_id).values(lowered=Lower("email"))
+    yield PersonalFile(
+        "notifications/suppressed_addresses.json",
+        rows_of(SuppressedAddress.objects.filter(address__in=addresses), *_SUPPRESSED),
+        about="Why your address is mailed no longer, if it is not.",
+    )
 
 
 @erases_personal_data("notifications", tables=(*_TABLES, "message_attempts", "webhook_attempts", "device_deliveries"))
@@ -70,3 +81,5 @@ def erase(erasure: Erasure) -> None:
     erasure.delete(Message.objects.filter(to_them))
     erasure.delete(WebhookEndpoint.objects.filter(owner_id=erasure.user_id))
     erasure.delete(Device.objects.filter(user_id=erasure.user_id))
+    lowered = sorted(address.lower() for address in erasure.addresses)
+    erasure.delete(SuppressedAddress.objects.filter(address__in=lowered))

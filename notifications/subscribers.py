@@ -5,7 +5,8 @@ from uuid import UUID
 from core.events import subscriber
 from core.models import Event
 from notifications import services
-from notifications.services import News, devices, inbound, webhooks
+from notifications.inbound_handlers import Inbound, handles_inbound
+from notifications.services import News, devices, feedback, inbound, suppression, webhooks
 
 
 @subscriber("notifications.welcome", "user.email_verified")
@@ -37,3 +38,17 @@ def forget_devices(event: Event) -> None:
 def hand_out_inbound(event: Event) -> None:
     """Give what another program told to its handlers."""
     inbound.hand_out(message_id=UUID(event.subject_id))
+
+
+@handles_inbound(
+    "notifications.mail", source=feedback.SOURCE, types=(feedback.ARRIVED, feedback.CAME_BACK, feedback.UNWANTED)
+)
+def hear_of_mail(message: Inbound) -> None:
+    """Note what the mail system tells of a mail that it took; a body in another form fails, for staff to see."""
+    feedback.hear(feedback.Feedback.read(message.json()))
+
+
+@subscriber("notifications.proved_address", "user.email_verified")
+def trust_proved_address(event: Event) -> None:
+    """Take the address that somebody has just confirmed off the suppression list."""
+    suppression.trust_proved_address(UUID(event.subject_id))

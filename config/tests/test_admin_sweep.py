@@ -27,6 +27,7 @@ from notifications.models import (
     Message,
     Notification,
     NotificationPreferences,
+    SuppressedAddress,
     WebhookDelivery,
     WebhookEndpoint,
     WebhookSource,
@@ -153,6 +154,9 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Threat: lambda: Threat.objects.create(rule="mass_delete", user=create_user(), key="x", summary="Many deletions"),
     Message: make_message,
     Device: make_device,
+    SuppressedAddress: lambda: SuppressedAddress.objects.create(
+        address=f"gone-{next(_numbers)}@example.com", reason="bounce"
+    ),
     Notification: make_notification,
     NotificationPreferences: lambda: NotificationPreferences.objects.create(user=create_user()),
     WebhookSource: make_source,

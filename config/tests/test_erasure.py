@@ -59,6 +59,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "file_variants": {"key": "variants/00/00"},
     "resource_unique_values": {"type_id": "item"},
     "resource_references": {"on_delete": "restrict"},
+    "suppressed_addresses": {"address": EMAIL, "reason": "bounce"},
     "webhook_attempts": {"outcome": "answered"},
     "webhook_endpoints": {"previous_secret_until": lambda person: datetime.now(UTC)},
     "shares": {"role": None, "link_digest": None, "through": None, "access": 1},

@@ -40,6 +40,7 @@ from notifications.models import (
     MessageAttempt,
 )
 from notifications.services.concerning import still_concerns
+from notifications.services.suppression import Suppressed, refuse_suppressed
 from notifications.templates import render
 
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -74,10 +75,13 @@ def deliver(*, message_id: UUID) -> Postponed | None:
     if not isinstance(claimed, Message):
         return claimed
     if not still_concerns(claimed):
-        _suppress(claimed)
+        _suppress(claimed, "not sent: it no longer concerns the recipient, or was switched off")
         return None
     try:
         answer = _channel_of(claimed).send(_written(claimed), fence=_fence(claimed))
+    except Suppressed as reason:
+        _suppress(claimed, str(reason))
+        return None
     except ClaimLost:
         return Postponed(lease(claimed), "another worker is sending this message")
     except DeliveryFailed as failure:
@@ -103,6 +107,7 @@ def _written(message: Message) -> Outgoing:
         raise DeliveryFailed("too late: what it says holds no longer", permanent=True)
     if message.notification_id is not None:
         _readdress(message)
+    refuse_suppressed(message)
     try:
         return render(message)
     except (UnknownKind, TemplateDoesNotExist, DecryptionFailed) as error:
@@ -179,9 +184,9 @@ def _note_success(message: Message, answer: str) -> None:
 
 
 @transaction.atomic
-def _suppress(message: Message) -> None:
+def _suppress(message: Message, reason: str) -> None:
     if _held(message).update(state=SUPPRESSED, claimed_at=None):
-        _close_attempt(message, OUTCOME_REFUSED, "not sent: it no longer concerns the recipient, or was switched off")
+        _close_attempt(message, OUTCOME_REFUSED, reason)
 
 
 @transaction.atomic
