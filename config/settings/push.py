@@ -43,3 +43,7 @@ APNS_URL = env.text(
 ).rstrip("/")
 if APNS_KEY and not (APNS_KEY_ID and APNS_TEAM_ID and APNS_TOPIC):
     raise env.ConfigurationError("APNS_KEY needs APNS_KEY_ID, APNS_TEAM_ID and APNS_TOPIC as well.")
+
+PUSH_ALLOWED_HOSTS = env.items(
+    "PUSH_ALLOWED_HOSTS", (), help="host or host:port that push to browsers may reach though not on the open internet."
+)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -42,8 +43,8 @@ def register_device(*, actor: Caller, platform: str, address: Mapping[str, str],
     is_new = device is None
     if device is None:
         _refuse_too_many(actor)
-        device = Device(user_id=actor.own_id, platform=platform, address_digest=digest)
-    device.address, device.name = dict(address), name
+        device = Device(user_id=actor.own_id, address_digest=digest)
+    device.platform, device.address, device.name = platform, dict(address), name
     device.session_id = actor.session_id
     device.last_registered_at = timezone.now()
     device.save(force_insert=is_new)
@@ -104,7 +105,7 @@ def _refuse_bad_address(platform: str, address: Mapping[str, str]) -> None:
 
 def _refuse_bad_subscription(address: Mapping[str, str]) -> None:
     try:
-        refuse_address(address["endpoint"])
+        refuse_address(address["endpoint"], allowed_hosts=settings.PUSH_ALLOWED_HOSTS)
     except AddressRefused as refusal:
         raise ValidationFailed.of("subscription.endpoint", "invalid", str(refusal)) from None
     try:

@@ -243,6 +243,7 @@ def _running(server: ThreadingHTTPServer) -> Any:
 
 def _allow(settings: Settings) -> None:
     settings.OUTBOUND_ALLOWED_HOSTS = [*settings.OUTBOUND_ALLOWED_HOSTS, "127.0.0.1"]
+    settings.PUSH_ALLOWED_HOSTS = [*settings.PUSH_ALLOWED_HOSTS, "127.0.0.1"]
 
 
 def _scalar(key: ec.EllipticCurvePrivateKey) -> str:

@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
+from core.breaker import state_of
 from core.crypto.pairs import base64url, private_key_of, public_point
 from core.models import Event
 from core.tests.spine import Drain
@@ -293,3 +294,49 @@ def test_the_command_makes_a_pair_that_push_services_take(capsys: pytest.Capture
 
     private, public = (line.rpartition("=" if "=" in line else " ")[2] for line in capsys.readouterr().out.splitlines())
     assert base64url(public_point(private_key_of(private))) == public
+
+
+def test_an_endpoint_that_fails_stops_nothing_else_of_its_host(
+    push_service: Provider, client_of: Callable[..., Client], owner: Any, stranger: Any, drain: Drain
+) -> None:
+    register(client_of(owner), "web", subscription=Browser("http://127.0.0.1:1").subscription)
+    register(client_of(stranger), "web", subscription=Browser(push_service.url).subscription)
+
+    for _ in range(6):
+        tell(owner)
+        drain()
+    tell(stranger)
+    drain()
+
+    assert len(push_service.notices) == 1
+    assert state_of("http:127.0.0.1") == "closed"
+
+
+def test_what_the_server_itself_may_ask_is_no_push_service_that_people_name(
+    push_service: Provider, settings: Settings, client_of: Callable[..., Client], owner: Any, drain: Drain
+) -> None:
+    client = client_of(owner)
+    register(client, "web", subscription=Browser(push_service.url).subscription)
+    settings.PUSH_ALLOWED_HOSTS = []
+
+    answer = register(client, "web", subscription=Browser(push_service.url, "two").subscription)
+    tell(owner)
+    drain()
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["details"][0]["field"] == "subscription.endpoint"
+    assert push_service.notices == []
+
+
+def test_a_token_that_was_an_endpoint_is_sent_as_what_it_is_now(
+    push_service: Provider, firebase: Provider, client_of: Callable[..., Client], owner: Any, drain: Drain
+) -> None:
+    subscription = Browser(push_service.url).subscription
+    register(client_of(owner), "web", subscription=subscription)
+
+    answer = register(client_of(owner), "fcm", token=subscription["endpoint"])
+    tell(owner)
+    drain()
+
+    assert answer.json()["data"]["platform"] == "fcm"
+    assert (len(firebase.notices), push_service.notices) == (1, [])

@@ -58,7 +58,15 @@ def send(notice: Notice, subscription: Subscription) -> str:
     }
     try:
         body = _sealed(notice, subscription)
-        response = request("POST", subscription.endpoint, data=body, headers=headers, timeout=TIMEOUT)
+        response = request(
+            "POST",
+            subscription.endpoint,
+            data=body,
+            headers=headers,
+            timeout=TIMEOUT,
+            allowed_hosts=settings.PUSH_ALLOWED_HOSTS,
+            circuit=_circuit(subscription.endpoint),
+        )
     except (RequestFailed, CircuitOpen) as error:
         unreachable(error)
     return _accepted(response)
@@ -82,6 +90,15 @@ def _sealed(notice: Notice, subscription: Subscription) -> bytes:
         version="aes128gcm",
     )
     return sealed
+
+
+def _circuit(endpoint: str) -> str:
+    """Return a breaker that only endpoints of the same server share.
+
+    That of the host would be everybody's: whoever names a closed port of it could stop what others ask of that host.
+    """
+    parts = urlsplit(endpoint)
+    return f"push:{parts.scheme}://{parts.netloc}"
 
 
 def _accepted(response: Response) -> str:
