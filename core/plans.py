@@ -11,7 +11,7 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
+from itertools import count, cycle
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -61,6 +61,14 @@ class Fragment:
         """Return the SQL that gives the rows of each fragment in turn."""
         text = " UNION ALL ".join(f"({fragment.text})" for fragment in fragments)
         return cls(text, tuple(parameter for fragment in fragments for parameter in fragment.parameters))
+
+    @classmethod
+    def filled(cls, template: str, pieces: Mapping[str, "Fragment"]) -> "Fragment":
+        """Return the SQL of the template with the pieces in its `{name}` places."""
+        parts = re.split(r"\{(\w+)\}", template)
+        chosen = [pieces[part] if is_name else cls(part) for is_name, part in zip(cycle((False, True)), parts)]
+        text = "".join(piece.text for piece in chosen)
+        return cls(text, tuple(parameter for piece in chosen for parameter in piece.parameters))
 
 
 class Statement:

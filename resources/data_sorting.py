@@ -40,10 +40,9 @@ def parts(
     `is_descending` is how the parts are walked; backward means that the rows without a value come first.
     """
     value = value_of(by)
-    valued = rows.filter(is_null(by, is_present=True)).order_by(
-        OrderBy(value, descending=is_descending), OrderBy(F("pk"), descending=is_descending)
-    )
-    lacking = rows.filter(is_null(by, is_present=False)).order_by(OrderBy(F("pk"), descending=is_descending))
+    by_value, by_row = sort_keys_of(by, is_descending=is_descending)
+    valued = rows.filter(is_null(by, is_present=True)).order_by(by_value, by_row)
+    lacking = rows.filter(is_null(by, is_present=False)).order_by(by_row)
     row = Slot("key1", UUIDField())
     if edge is Edge.VALUE:
         place = Slot("key0", FIELDS[measure_of(by.kind)])
@@ -59,6 +58,11 @@ def merged_order(by: Property, *, is_descending: bool) -> tuple[OrderBy, ...]:
     """Return the same order for a query that reads every row anyway."""
     value = OrderBy(value_of(by), descending=is_descending, nulls_last=True)
     return value, OrderBy(F("pk"), descending=is_descending)
+
+
+def sort_keys_of(by: Property, *, is_descending: bool) -> list[OrderBy]:
+    """Return the order within each of the parts."""
+    return [OrderBy(key, descending=is_descending) for key in (value_of(by), F("pk"))]
 
 
 def sort_key_texts(by: Property) -> tuple[Combinable, ...]:

@@ -5,18 +5,18 @@ request brings fills the slots.
 """
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from django.db.models import F
-from django.db.models.expressions import Combinable, RawSQL
+from django.db.models.expressions import Combinable, OrderBy, RawSQL
 
 from core.api.pagination import SortKey
 from core.api.query import DEFAULT_PER_PAGE, MAX_WINDOW
 from core.plans import Fragment, Slot, Statement
 from resources.access import Asker, Level
 from resources.data_query import DataFilter
-from resources.data_sorting import Edge, merged_order, parts, sort_key_texts
+from resources.data_sorting import Edge, merged_order, parts, sort_key_texts, sort_keys_of
 from resources.data_values import Place
 from resources.models import Form, Resource, ResourceQuerySet
 from resources.query import FILTERS, IDENTIFIER, KEY_FIELDS, RANK, TEXT, WHOLE, beyond, matches, rank
@@ -58,6 +58,13 @@ WITH page AS MATERIALIZED (
 SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
         FROM (SELECT {columns} FROM page WHERE _place <= {limit} ORDER BY _place {direction}) AS item),
        (SELECT coalesce(json_agg(json_build_array({keys}) ORDER BY _place), '[]')::text FROM page)
+"""
+
+_BEST: Final = """
+SELECT item.*
+FROM (SELECT head.* FROM ({heads}) AS head (id, {names}) ORDER BY {order} LIMIT {reach}) AS best
+     CROSS JOIN LATERAL ({item} OFFSET 0) AS item
+ORDER BY {order}
 """
 
 _EVERY: Final = """
@@ -138,23 +145,22 @@ def page(listed: ListShape, *, is_first: bool = True) -> Statement:
     window = {"limit": Fragment(str(listed.per_page)), "offset": Fragment("0") if is_first else _OFFSET, "cap": _CAP}
     if listed.is_ranked:
         return _ranked_page(listed, window)
-    matching = _matching(listed)
+    reach = window["limit"] if is_first else Fragment(f"{listed.per_page} + %s", _OFFSET.parameters)
     if listed.by is not None:
-        both = parts(listed.by, matching, is_descending=listed.sort[0].descending)
-        columns, items = _in_parts(both, listed, limit=str(MAX_WINDOW))
+        both = [parts(listed.by, rows, is_descending=listed.sort[0].descending) for rows in _found(listed)]
+        keys = sort_keys_of(listed.by, is_descending=listed.sort[0].descending)
+        columns, items = _in_turn(both, listed, keys, reach, limit=str(MAX_WINDOW))
     else:
-        columns, items = _shown(_sorted(matching, listed.sort), listed.shape, is_search=listed.is_search)
+        columns, items = _first(_found(listed), listed, listed.sort, reach)
     return Statement(_PAGE, columns=columns, items=items, matching=matching_parts(listed), **window)
 
 
 def _ranked_page(listed: ListShape, window: dict[str, Fragment]) -> Statement:
-    ranked = _matching(listed).values_list("id", rank(alike=listed.alike))
+    ranked = Fragment.united([Fragment.of(rows.values_list("id", rank(alike=listed.alike))) for rows in _found(listed)])
     one = Resource.all_objects.filter(id=RawSQL("best.id", []))
     columns, items = _shown(one, listed.shape, is_search=True)
     direction = Fragment("DESC" if listed.sort[0].descending else "ASC")
-    return Statement(
-        _RANKED_PAGE, ranked=Fragment.of(ranked), columns=columns, items=items, direction=direction, **window
-    )
+    return Statement(_RANKED_PAGE, ranked=ranked, columns=columns, items=items, direction=direction, **window)
 
 
 @lru_cache(maxsize=_KEPT)
@@ -165,20 +171,19 @@ def cursor_page(listed: ListShape, *, is_start: bool, is_backward: bool, is_past
     the cursor may stand among the rows that lack the value: `is_past_values`.
     """
     order = tuple(SortKey(key.path, key.descending is not is_backward) for key in listed.sort)
-    matching = _matching(listed)
+    reach = Fragment(str(listed.per_page + 1))
     if listed.by is not None:
         edge = Edge.START if is_start else Edge.PAST_VALUES if is_past_values else Edge.VALUE
-        both = parts(listed.by, matching, edge, is_descending=order[0].descending, is_backward=is_backward)
-        columns, items = _in_parts(both, listed, *sort_key_texts(listed.by), limit=str(listed.per_page + 1))
+        walk = partial(parts, listed.by, edge=edge, is_descending=order[0].descending, is_backward=is_backward)
+        both = [walk(rows) for rows in _found(listed)]
+        keys = sort_keys_of(listed.by, is_descending=order[0].descending)
+        columns, items = _in_turn(both, listed, keys, reach, *sort_key_texts(listed.by), limit=reach.text)
         return _from_cursor(columns, items, listed, is_backward=is_backward)
-    if RANK in (key.path for key in order):
-        matching = matching.annotate(rank=rank(alike=listed.alike))
+    found = [_with_rank(rows, listed, order) for rows in _found(listed)]
     if not is_start:
         edges = tuple(Slot(f"key{place}", KEY_FIELDS[key.path]) for place, key in enumerate(order))
-        matching = matching.filter(beyond(order, edges))
-    keys = [F(key.path) for key in order]
-    rows = _sorted(matching, order)
-    columns, items = _shown(rows, listed.shape, *keys, is_search=listed.is_search)
+        found = [rows.filter(beyond(order, edges)) for rows in found]
+    columns, items = _first(found, listed, order, reach, *(F(key.path) for key in order))
     return _from_cursor(columns, items, listed, is_backward=is_backward)
 
 
@@ -217,17 +222,22 @@ def total(listed: ListShape) -> Statement:
 
 
 def matching_parts(listed: ListShape, *expressions: Combinable) -> Fragment:
-    """Return id and expressions of all that matches: where rows are tested one by one, in parts without overlap.
+    """Return id and expressions of all that matches, in parts without overlap.
 
     An index serves each part; of a test with `OR` it would serve none.
     """
-    if listed.shape.in_bin or listed.shape.form is Form.UNION:
-        return Fragment.of(_matching(listed).values_list("id", *expressions))
-    parts = [
-        Fragment.of(narrowed(part, listed).values_list("id", *expressions))
-        for part in Resource.all_objects.get_queryset().visible_in_parts(listed.shape.asker)
-    ]
-    return Fragment.united(parts)
+    found = [_matching(listed)] if listed.shape.in_bin else _parts(listed)
+    return Fragment.united([Fragment.of(rows.values_list("id", *expressions)) for rows in found])
+
+
+def _found(listed: ListShape) -> list[ResourceQuerySet]:
+    """Return what matches: whole where a walk tests row after row, else in parts, each with an index of its own."""
+    return _parts(listed) if listed.shape.form is Form.UNION and not listed.shape.in_bin else [_matching(listed)]
+
+
+def _parts(listed: ListShape) -> list[ResourceQuerySet]:
+    rows: ResourceQuerySet = Resource.all_objects.get_queryset()
+    return [narrowed(part, listed) for part in rows.visible_in_parts(listed.shape.asker, listed.shape.form)]
 
 
 def _visible(shape: Shape) -> ResourceQuerySet:
@@ -272,16 +282,74 @@ def _sorted(rows: ResourceQuerySet, order: tuple[SortKey, ...]) -> ResourceQuery
     return rows.order_by(*(key.ordering for key in order))
 
 
-def _in_parts(
-    rows: list[ResourceQuerySet], listed: ListShape, *others: Combinable, limit: str
+def _with_rank(rows: ResourceQuerySet, listed: ListShape, order: tuple[SortKey, ...]) -> ResourceQuerySet:
+    """Annotate `rank`, where the order asks for it."""
+    return rows.annotate(rank=rank(alike=listed.alike)) if RANK in (key.path for key in order) else rows
+
+
+def _first(
+    found: list[ResourceQuerySet],
+    listed: ListShape,
+    order: tuple[SortKey, ...],
+    reach: Fragment,
+    *others: Combinable,
 ) -> tuple[Fragment, Fragment]:
-    """Return the names of the fields that are shown, and the rows of each part in turn, up to the limit each."""
-    shown = [_shown(part, listed.shape, *others, is_search=listed.is_search) for part in rows]
+    """Return the names of the fields that are shown, and the rows in order; of several parts as far as `reach`."""
+    walked = [_sorted(rows, order) for rows in found]
+    one = _with_rank(Resource.all_objects.get_queryset(), listed, order)
+    keys = [OrderBy(F(key.path), descending=key.descending) for key in order]
+    return _merged(walked, one, listed, keys, reach, *others)
+
+
+def _in_turn(
+    found: list[list[ResourceQuerySet]],
+    listed: ListShape,
+    keys: list[OrderBy],
+    reach: Fragment,
+    *others: Combinable,
+    limit: str,
+) -> tuple[Fragment, Fragment]:
+    """Return the names of the fields that are shown, and the rows with a value, then those without: each up to `limit`.
+
+    `found` has these, or one of the two, in this order, for each part of what matches.
+    """
+    one = Resource.all_objects.get_queryset()
+    shown = [_merged(rows, one, listed, keys, reach, *others) for rows in map(list, zip(*found, strict=True))]
     if len(shown) == 1:
         return shown[0]
     # With a limit inside, no part is read before it is needed, and none side by side with another.
     limited = [Fragment(f"{items.text} LIMIT {limit}", items.parameters) for _, items in shown]
     return shown[0][0], Fragment.united(limited)
+
+
+def _merged(
+    found: list[ResourceQuerySet],
+    one: ResourceQuerySet,
+    listed: ListShape,
+    keys: list[OrderBy],
+    reach: Fragment,
+    *others: Combinable,
+) -> tuple[Fragment, Fragment]:
+    """Return the names of the fields that are shown, and the sorted parts of what matches as one, as far as `reach`.
+
+    Each part is walked in the order of the keys, by an index where one leads, and no further than the page can need;
+    what is shown is looked up for the rows that are left.
+    """
+    if len(found) == 1:
+        return _shown(found[0], listed.shape, *others, is_search=listed.is_search)
+    heads = [_head(rows, keys, reach) for rows in found]
+    columns, item = _shown(one.filter(id=RawSQL("best.id", [])), listed.shape, *others, is_search=listed.is_search)
+    names = [f"_by{place}" for place in range(len(keys))]
+    order = ", ".join(f"{name} {'DESC' if key.descending else 'ASC'}" for name, key in zip(names, keys, strict=True))
+    pieces = {"heads": Fragment.united(heads), "reach": reach, "item": item}
+    pieces |= {"names": Fragment(", ".join(names)), "order": Fragment(order)}
+    return columns, Fragment.filled(_BEST, pieces)
+
+
+def _head(rows: ResourceQuerySet, keys: list[OrderBy], reach: Fragment) -> Fragment:
+    """Return the ids and keys of the first rows."""
+    walk = Fragment.of(rows.values_list("id", *(key.expression for key in keys)))
+    return Fragment(f"{walk.text} LIMIT {reach.text}", walk.parameters + reach.parameters)
 
 
 def _shown(

@@ -30,7 +30,7 @@ from django.db.models.functions import Coalesce, Now
 from core.models import BaseModel, SoftDeleteModel, SoftDeleteQuerySet
 from core.permissions import Caller
 from resources.access import Asker, Level, level_expression, reasons
-from resources.models.shares import Share
+from resources.models.shares import Share, is_shared_with
 from resources.models.statistics import most_rows_are_open
 from resources.models.types import ITEM, ResourceType
 from resources.visibility import Visibility
@@ -82,14 +82,21 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
             others.append(Share.objects.live_for(asker).values("resource_id"))
         return self.alive().filter(id__in=first.union(*others))
 
-    def visible_in_parts(self, asker: Asker) -> list[Self]:
-        """Return the readable rows in parts without overlap, one for each reason: an index alone counts each."""
+    def visible_in_parts(self, asker: Asker, form: Form = Form.OR) -> list[Self]:
+        """Return the readable rows in parts without overlap, one for each reason, each with an index that leads to it.
+
+        An index alone counts the first part: what is open to all in the OR form, in the UNION form one's own.
+        """
         if asker.sees_everything:
             return [self.alive()]
+        ordered = _all_reasons(asker) if form is Form.OR else reasons(asker)[::-1]
         parts, counted = [], Q()
-        for reason in _all_reasons(asker):
+        for reason in ordered:
             parts.append(self.alive().filter(reason).exclude(counted) if counted else self.alive().filter(reason))
             counted |= reason
+        if form is Form.UNION and asker.user is not None:
+            # Distinct: a test of each row for another share would cost more in planning than all the rest.
+            parts.append(self.alive().filter(is_shared_with(asker)).exclude(counted).distinct())
         return parts
 
     def with_level(self, asker: Asker) -> Self:
