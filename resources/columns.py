@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from core.api.parser import parse_json
+from core.errors import ParseFailed, PayloadTooLarge
 from core.spreadsheets import neutralised, original
 
 Path = tuple[str, ...]
@@ -114,8 +116,8 @@ def value_of(text: str, kind: str) -> Any:
     if kind == BOOLEAN:
         return _BOOLEANS.get(text.strip(), text)
     try:
-        value = orjson.loads(original(text))
-    except orjson.JSONDecodeError:
+        value = parse_json(original(text).encode())
+    except (ParseFailed, PayloadTooLarge):
         return text
     if kind == JSON:
         return value

@@ -75,3 +75,47 @@ def _worked_off(job_id: str) -> int:
         return 0
     assert job.total == job.done
     return job.done - job.failed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'name,data\nA,"{""a"": ""\\u0000""}"\nB,{}\n',
+        b'name,data\nA,"{""a"": 1, ""a"": 2}"\nB,{}\n',
+        b'name,data\nA,"{""a"": 99999999999999999999999999}"\nB,{}\n',
+        b'name,data\nA,"{""a"": ' + b"[" * 300 + b"]" * 300 + b'}"\nB,{}\n',
+    ],
+    ids=["nul", "key twice", "long number", "deep"],
+)
+def test_a_cell_is_read_as_strictly_as_a_body(client: Client, content: bytes) -> None:
+    answer = client.generic("POST", "/api/v1/imports", form(content, "rows.csv", type="item", mode="create"), TYPE)
+
+    _worked_off(answer.json()["data"]["id"])
+
+    assert list(Resource.objects.values_list("name", flat=True)) == ["B"]
+
+
+def test_a_column_does_not_lead_deeper_than_data_goes(client: Client) -> None:
+    content = b"name,data" + b".a" * 300 + b"\nA,1\n"
+
+    answer = client.generic("POST", "/api/v1/imports", form(content, "rows.csv", type="item", mode="create"), TYPE)
+
+    assert answer.status_code == 400, answer.content
+
+
+def test_a_row_is_no_longer_than_a_line_may_be(client: Client) -> None:
+    content = b"name\n" + b',"\n"' * 300_000 + b"\n"
+
+    answer = client.generic("POST", "/api/v1/imports", form(content, "rows.csv", type="item", mode="create"), TYPE)
+    _worked_off(answer.json()["data"]["id"])
+
+    job = Job.objects.get(pk=answer.json()["data"]["id"])
+    assert (job.state, job.error_code) == (FAILED, "too_long")
+    assert not Resource.objects.exists()
+
+
+def test_a_header_that_is_no_text_is_refused(client: Client) -> None:
+    answer = client.generic("POST", "/api/v1/imports", form(b"\x80", "rows.csv", type="item", mode="create"), TYPE)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["details"][0]["code"] == "encoding"

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from core.api.fields import holds_hidden_characters
+from core.api.parser import MAX_DEPTH
 from core.errors import Detail, ValidationFailed
 from core.identifiers import uuid7
 from resources.columns import JSON, columns_of, put_in, tags_of, value_of
@@ -128,7 +129,7 @@ def _meanings(columns: Sequence[str], schema: Mapping[str, Any]) -> list[Meaning
 
 
 def _is_known(name: str, kinds: Mapping[tuple[str, ...], str]) -> bool:
-    is_path = name.startswith("data.") and all(name.split("."))
+    is_path = name.startswith("data.") and all(name.split(".")) and name.count(".") < MAX_DEPTH
     return not name or name in _WRITTEN or name in _IGNORED or is_path or tuple(name.split(".")) in kinds
 
 

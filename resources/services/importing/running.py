@@ -27,7 +27,7 @@ from resources.services.importing import faults
 from resources.services.importing.bulk_writing import TAKEN, TWICE, Writer
 from resources.services.importing.keyword_rows import KeywordRows
 from resources.services.importing.rows import Reader, Row
-from resources.services.importing.sources import SOURCES, Place, Record, Source, Unreadable
+from resources.services.importing.sources import NO_UTF_8, SOURCES, Place, Record, Source, Unreadable
 from resources.services.records import Kind
 
 KIND: Final = "resources.import"
@@ -81,7 +81,7 @@ def _refuse_other_encodings(file: IO[bytes]) -> None:
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        raise Unreadable("encoding", "The file is not UTF-8; save it as UTF-8.") from None
+        raise Unreadable("encoding", NO_UTF_8) from None
 
 
 def take_next_rows(work: Work) -> Done | None:

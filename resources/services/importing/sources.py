@@ -15,6 +15,7 @@ from core.api.parser import parse_json
 from core.errors import ParseFailed
 
 LONGEST_ROW: Final = 1024 * 1024
+NO_UTF_8: Final = "The file is not UTF-8; save it as UTF-8."
 MOST_COLUMNS: Final = 1000
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -223,11 +224,12 @@ class CsvSource(Source):
 
     name = "csv"
     _read = 0
+    _row_began = 0
 
     def begin(self) -> Place:
         place = super().begin()
         first = next(self._lines(place.offset), b"")
-        head = first.decode()
+        head = _text_of(first)
         self.delimiter = max(_DELIMITERS, key=head.count)
         self.columns = tuple(name.strip() for name in self._header(head))
         if not any(self.columns):
@@ -252,6 +254,7 @@ class CsvSource(Source):
                 raise Unreadable("malformed", f"Row {number + 1} cannot be read: {error}.") from None
             if cells is None:
                 return
+            self._row_began = self._read
             if not cells:
                 continue
             number += 1
@@ -259,10 +262,19 @@ class CsvSource(Source):
             yield Record(number, cells, self._read, fault)
 
     def _texts(self, offset: int) -> Iterator[str]:
-        self._read = offset
+        self._read = self._row_began = offset
         for line in self._lines(offset):
             self._read += len(line)
+            if self._read - self._row_began > LONGEST_ROW + 1:
+                raise Unreadable("too_long", f"A row is longer than {LONGEST_ROW // 1024} KiB.")
             yield line.decode()
+
+
+def _text_of(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise Unreadable("encoding", NO_UTF_8) from None
 
 
 SOURCES: Final[dict[str, type[Source]]] = {source.name: source for source in (CsvSource, JsonSource, NdjsonSource)}
