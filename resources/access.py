@@ -5,7 +5,8 @@ Who may, first match, else deny: `admin`; the owner; the highest live share (use
 
 The SQL has two forms that select the same rows, both made of the same `reasons`. OR walks the list's own index
 and tests each row: best for callers who see much. UNION gathers the visible ids from one index for each reason:
-best for callers who see little. A property test holds both forms and the verdict to each other.
+best for callers who see little; lists have it in parts, each walked no further than a page needs. A property test
+holds both forms, the parts and the verdict to each other.
 """
 
 from dataclasses import dataclass, replace

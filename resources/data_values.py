@@ -217,3 +217,6 @@ COMPARISONS: Final[dict[str, Comparison]] = {
     "present": _present,
 }
 """How a filter compares, by name."""
+
+INDEXED_COMPARISONS: Final = frozenset({"eq", "in", "gt", "gte", "lt", "lte", "part"})
+"""Those by which an index of the type leads to the rows."""

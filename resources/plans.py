@@ -17,7 +17,7 @@ from core.plans import Fragment, Slot, Statement
 from resources.access import Asker, Level
 from resources.data_query import DataFilter
 from resources.data_sorting import Edge, merged_order, parts, sort_key_texts, sort_keys_of
-from resources.data_values import Place
+from resources.data_values import INDEXED_COMPARISONS, Place
 from resources.models import Form, Resource, ResourceQuerySet
 from resources.query import FILTERS, IDENTIFIER, KEY_FIELDS, RANK, TEXT, WHOLE, beyond, matches, rank
 from resources.representation import selected
@@ -237,7 +237,10 @@ def _found(listed: ListShape) -> list[ResourceQuerySet]:
 
 def _parts(listed: ListShape) -> list[ResourceQuerySet]:
     rows: ResourceQuerySet = Resource.all_objects.get_queryset()
-    return [narrowed(part, listed) for part in rows.visible_in_parts(listed.shape.asker, listed.shape.form)]
+    shape = listed.shape
+    # PostgreSQL keeps no statistics of a partial index: of how few rows such a filter leaves, it knows nothing.
+    by_ids = shape.form is Form.UNION and any(one.comparison in INDEXED_COMPARISONS for one in listed.data)
+    return [narrowed(part, listed) for part in rows.visible_in_parts(shape.asker, shape.form, by_ids=by_ids)]
 
 
 def _visible(shape: Shape) -> ResourceQuerySet:

@@ -82,17 +82,19 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
             others.append(Share.objects.live_for(asker).values("resource_id"))
         return self.alive().filter(id__in=first.union(*others))
 
-    def visible_in_parts(self, asker: Asker, form: Form = Form.OR) -> list[Self]:
+    def visible_in_parts(self, asker: Asker, form: Form = Form.OR, *, by_ids: bool = False) -> list[Self]:
         """Return the readable rows in parts without overlap, one for each reason, each with an index that leads to it.
 
-        An index alone counts the first part: what is open to all in the OR form, in the UNION form one's own.
+        An index alone counts the first part: what is open to all in the OR form, in the UNION form one's own. `by_ids`
+        of the UNION form: the reason gives ids, from its index alone, beside which another index may lead to the rows.
         """
         if asker.sees_everything:
             return [self.alive()]
         ordered = _all_reasons(asker) if form is Form.OR else reasons(asker)[::-1]
         parts, counted = [], Q()
         for reason in ordered:
-            parts.append(self.alive().filter(reason).exclude(counted) if counted else self.alive().filter(reason))
+            led = Q(id__in=self.model.all_objects.filter(LIVE, reason).values("id")) if by_ids else reason
+            parts.append(self.alive().filter(led).exclude(counted) if counted else self.alive().filter(led))
             counted |= reason
         if form is Form.UNION and asker.user is not None:
             # Distinct: a test of each row for another share would cost more in planning than all the rest.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -9,11 +10,14 @@ from hypothesis import HealthCheck, given, settings
 
 from core.permissions import Caller
 from resources.access import NEEDED, Action, Asker, Holding, Level, decide
-from resources.models import Resource
+from resources.models import Form, Resource
 from resources.tests.worlds import World, WorldSketch, worlds
 
 pytestmark = pytest.mark.django_db
 many_worlds = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+PARTS: tuple[dict[str, Any], ...] = ({}, {"form": Form.UNION}, {"form": Form.UNION, "by_ids": True})
+"""The ways to have the readable rows in parts."""
 
 
 @contextmanager
@@ -34,8 +38,9 @@ def test_both_sql_forms_show_each_caller_exactly_what_the_rules_let_them_read(sk
 
             assert set(Resource.objects.all().visible_by_test(asker).values_list("id", flat=True)) == readable
             assert set(Resource.objects.all().visible_by_union(asker).values_list("id", flat=True)) == readable
-            parts = [part.values_list("id", flat=True) for part in Resource.objects.all().visible_in_parts(asker)]
-            assert sorted(id_ for part in parts for id_ in part) == sorted(readable)
+            for how in PARTS:
+                parts = Resource.objects.all().visible_in_parts(asker, **how)
+                assert sorted(id_ for part in parts for id_ in part.values_list("id", flat=True)) == sorted(readable)
             assert set(Resource.objects.visible_to(caller).values_list("id", flat=True)) == readable
 
 
