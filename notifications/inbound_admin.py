@@ -47,10 +47,9 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
-        is_new = self.instance._state.adding
         try:
-            if is_new or given.get("new_secret"):
-                inbound.refuse_secret(given.get("scheme", ""), given.get("new_secret", ""))
+            # Also when nothing but the scheme is another: the secret that stays has to be one for it.
+            inbound.refuse_secret(given.get("scheme", ""), given.get("new_secret") or self.instance.secret or "")
         except ValidationFailed as refusal:
             raise ValidationError({"new_secret": [detail.message for detail in refusal.details]}) from None
         return given

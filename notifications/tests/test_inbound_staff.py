@@ -93,6 +93,7 @@ def test_a_new_secret_takes_the_old_one_s_place_or_stands_beside_it(admin: Any, 
     [
         {"new_secret": ""},
         {"scheme": "standard", "new_secret": "not base64!"},
+        {"scheme": "standard", "new_secret": "whsec_"},
         {"scheme": "md5"},
         {"key": "no key"},
         {"tolerance_seconds": "-1"},
@@ -162,3 +163,14 @@ def test_the_handler_of_the_page_does_what_it_says(owner: Any, drain: Drain) -> 
         inbound_handlers._HANDLERS.pop("shop.paid")
 
     assert [message.kind for message in Message.objects.filter(recipient=owner)] == ["ops.alert"]
+
+
+def test_another_scheme_needs_a_secret_that_is_one_for_it(admin: Any, browser_of: BrowserOf) -> None:
+    source = WebhookSource.objects.create(key="orders", name="Orders", scheme="hmac", secret="of-the-orders")
+    change = f"{SOURCES}{source.pk}/change/"
+
+    answer = browser_of(admin).post(change, {**FORM, "new_secret": "", "scheme": "standard"})
+
+    assert answer.status_code == 200
+    source.refresh_from_db()
+    assert source.scheme == "hmac"

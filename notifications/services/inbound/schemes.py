@@ -84,10 +84,12 @@ def refuse_secret(scheme: str, secret: str) -> None:
         raise ValidationFailed.of("secret", "blank", "Give the secret that the other side signs with.")
     if scheme == STANDARD:
         try:
-            _standard_key(secret)
+            is_key = bool(_standard_key(secret))
         except ValueError:
+            is_key = False
+        if not is_key:
             message = "A secret of Standard Webhooks is base64, usually after `whsec_`."
-            raise ValidationFailed.of("secret", "invalid", message) from None
+            raise ValidationFailed.of("secret", "invalid", message)
 
 
 def _standard_key(secret: str) -> bytes:
