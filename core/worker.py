@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -40,6 +41,8 @@ _REMOVE: Final = """
 DELETE FROM outbox USING (SELECT set_config('synchronous_commit', 'off', true)) unhurried WHERE id = %s
 """
 
+_held: Final[ContextVar[OutboxRow | None]] = ContextVar("held", default=None)
+
 
 class ClockTime(models.Func):
     """`clock_timestamp()`: the database's wall clock, also inside a long transaction."""
@@ -56,8 +59,22 @@ def run(outbox_id: int) -> None:
     if row.runs > MAX_RUNS:
         bury(row, reason=f"The worker died {MAX_RUNS} times while running this task.")
         return
-    with context.working(context.WorkContext(row.request_id, row.traceparent)), _renewed_lease(row):
-        _execute(row)
+    token = _held.set(row)
+    try:
+        with context.working(context.WorkContext(row.request_id, row.traceparent)), _renewed_lease(row):
+            _execute(row)
+    finally:
+        _held.reset(token)
+
+
+def note_progress() -> None:
+    """Forget, in the caller's transaction, how often workers died of the task at hand: it has kept a part of its work.
+
+    So only one that dies again and again at the same place is taken for a killer of workers.
+    """
+    row = _held.get()
+    if row is not None and row.runs > 1:
+        OutboxRow.objects.filter(id=row.id, leased_by=row.leased_by).update(runs=1)
 
 
 def _claim(outbox_id: int) -> OutboxRow | None:

@@ -22,7 +22,7 @@ from core.models import Job
 from core.models.jobs import CANCELLED, FAILED, RUNNING, SUCCEEDED, UNFINISHED
 from core.permissions import SYSTEM
 from core.queue import RetryLater, enqueue
-from core.worker import ClockTime
+from core.worker import ClockTime, note_progress
 
 SLICE_SECONDS: Final = 10.0
 """How long a task goes on taking steps before others have their turn."""
@@ -103,6 +103,7 @@ def _keep(job: Job, work: Work, outcome: Done | None, *, goes_on: bool) -> None:
         changes["turn"] = job.turn + 1
     if not Job.objects.filter(pk=job.pk, version=job.version, state=RUNNING).update(**changes):
         raise _Overtaken
+    note_progress()
     previous_turn = job.turn
     job.refresh_from_db()
     if outcome is not None:

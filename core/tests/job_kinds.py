@@ -32,6 +32,19 @@ def count(work: Work) -> Done | None:
     return Done() if work.done == total else None
 
 
+class WorkerDied(BaseException):
+    """What no code of ours catches: the worker reports nothing, as one that was killed."""
+
+
+@job_kind("test.mortal", title="Dying")
+def die_at_every_other_step(work: Work) -> Done | None:
+    """Count as `count` does, and take the worker along at each second step."""
+    done = count(work)
+    if len(STEPS) % 2 == 0:
+        raise WorkerDied
+    return done
+
+
 @job_kind("test.write", title="Writing", in_transaction=False)
 def write(work: Work) -> Done | None:
     """Write a part in each of three steps, then put them together."""

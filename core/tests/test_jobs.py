@@ -17,7 +17,7 @@ from core.live.readers import readable
 from core.models import DeadLetter, Job, OutboxRow
 from core.models.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from core.permissions import SYSTEM, Caller
-from core.tests.job_kinds import STEPS, TROUBLE, begin, counted, fresh, run_one_slice
+from core.tests.job_kinds import STEPS, TROUBLE, WorkerDied, begin, counted, fresh, run_one_slice
 from core.tests.spine import Drain, Events
 from core.worker import ClockTime
 
@@ -115,6 +115,21 @@ def test_a_job_that_kills_its_workers_fails(caller: Caller, drain: Drain) -> Non
     drain()
 
     assert (fresh(job).state, fresh(job).error_code, counted()) == (FAILED, "internal_error", [])
+
+
+def test_a_job_that_gets_on_outlives_any_number_of_killed_workers(caller: Caller) -> None:
+    job = begin(caller, "test.mortal", total=80)
+    deaths = 0
+
+    while fresh(job).state not in {SUCCEEDED, FAILED}:
+        try:
+            run_one_slice()
+        except WorkerDied:
+            deaths += 1
+            OutboxRow.objects.update(due_at=ClockTime() - timedelta(minutes=1))
+
+    assert (fresh(job).state, counted(), deaths) == (SUCCEEDED, list(range(80)), 7)
+    assert deaths > worker.MAX_RUNS
 
 
 def test_a_verdict_is_told_to_the_owner_and_leaves_no_dead_letter(caller: Caller, drain: Drain, events: Events) -> None:
