@@ -73,7 +73,7 @@ def _export(caller: Caller, format_: str) -> Job:
 
 
 def _import(caller: Caller, work: str, rows: int) -> Job:
-    if work == "import":
+    if work != "upsert":
         _empty()
     with tempfile.TemporaryFile() as file:
         for block in _table(rows, changed=work == "upsert"):

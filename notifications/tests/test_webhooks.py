@@ -228,3 +228,17 @@ def test_deliveries_are_listed_by_state_and_type(owner: Any, client_of: ClientOf
     ]
     assert client.get(f"{path}?state=failed&type=file.created").json()["meta"]["total"] == 1
     assert client.get(f"{path}?state=lost").status_code == 400
+
+
+@pytest.mark.parametrize("pattern", ["*", "resource.*", "resource.created", "file.created"])
+def test_an_endpoint_is_awaited_from_the_moment_it_is_there(owner: Any, client_of: ClientOf, pattern: str) -> None:
+    types = ["resource.created", "resource.updated", "file.created", "webhook.failed"]
+    assert not any(map(webhooks.is_awaited, types))
+
+    assert client_of(owner).post(PATH, {**BODY, "events": [pattern]}).status_code == 201
+
+    expected = [WebhookEndpoint.objects.listening_to(type_).exists() for type_ in types]
+    assert [webhooks.is_awaited(type_) for type_ in types] == expected
+    assert any(expected)
+    WebhookEndpoint.objects.update(is_active=False)
+    assert not any(map(webhooks.is_awaited, types))

@@ -31,7 +31,7 @@ _YES: Final = ((b"t",), (b"True",))
 
 
 def is_awaited(type_: str) -> bool:
-    """Return whether an endpoint asks for events of this type: `listening_to`, prepared, for it is asked at each event."""
+    """Return whether an endpoint asks for events of this type: `listening_to`, but prepared, as each event asks it."""
     if type_.startswith(NEVER_SENT):
         return False
     return _AWAITED.fetch({"patterns": patterns_of(type_)}) in _YES
