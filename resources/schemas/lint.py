@@ -15,6 +15,7 @@ from core.errors import Detail, ValidationFailed
 from resources.schemas.compiled import Schema
 from resources.schemas.keyword_lint import keyword_faults
 from resources.schemas.keywords import ALL
+from resources.schemas.patterns import backtracks
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 24
@@ -52,6 +53,7 @@ def refuse_bad_schema(schema: Any) -> None:
     except ValidationError as fault:
         path = ".".join(["schema", *map(str, fault.instance_path)])
         raise _refused(path, "invalid_schema", _first_line(fault)) from None
+    _refuse_any(_backtracking(schema, "schema"))
     _refuse_any(keyword_faults(schema))
 
 
@@ -89,6 +91,18 @@ def _unknown_keywords(schema: Any, path: str) -> Iterator[Detail]:
         yield Detail(f"{path}.$ref", "remote_reference", "A reference stays within the schema: `#/$defs/…`.")
     for step, child in _children(schema):
         yield from _unknown_keywords(child, f"{path}.{step}")
+
+
+def _backtracking(schema: Any, path: str) -> Iterator[Detail]:
+    """Yield the patterns that would take other programs than ours time without bound."""
+    if not isinstance(schema, dict):
+        return
+    for name in ("pattern", *(f"patternProperties.{key}" for key in schema.get("patternProperties", ()))):
+        pattern = schema.get(name) if name == "pattern" else name.partition(".")[2]
+        if pattern is not None and backtracks(pattern):
+            yield Detail(f"{path}.{name[:200]}", "backtracks", "A repeat of nothing but a repeat has no bound.")
+    for step, child in _children(schema):
+        yield from _backtracking(child, f"{path}.{step}")
 
 
 def _children(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import ValidationFailed
 from resources.schemas import Schema, refuse_bad_schema, refuse_bad_workflow
+from resources.schemas.patterns import backtracks
 from resources.tests.test_types import SCHEMA, WORKFLOW
 
 
@@ -61,6 +62,12 @@ def doubling(levels: int) -> dict[str, Any]:
         (with_property({"pattern": "(a+)+\\1"}), ("schema.properties.x.pattern", "invalid_schema")),
         (with_property({"pattern": "(?=a)b"}), ("schema.properties.x.pattern", "invalid_schema")),
         (with_property({"pattern": "("}), ("schema.properties.x.pattern", "invalid_schema")),
+        (with_property({"pattern": "^(a+)+$"}), ("schema.properties.x.pattern", "backtracks")),
+        (with_property({"pattern": "(?:[a-z]+ ?)*"}), ("schema.properties.x.pattern", "backtracks")),
+        (
+            with_property({"type": "object", "patternProperties": {"(.*|b)+": {}}}),
+            ("schema.properties.x.patternProperties.(.*|b)+", "backtracks"),
+        ),
         (doubling(30), ("schema", "too_much_work")),
         ({"type": "object", "description": "x" * 70_000}, ("schema", "too_large")),
     ],
@@ -94,6 +101,34 @@ def test_a_schema_is_so_deep_at_most() -> None:
 )
 def test_ordinary_schemas_are_taken(schema: dict[str, Any]) -> None:
     assert refusals(schema) == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "^[0-9-]+$",
+        "^(\\d+,)*\\d+$",
+        "(a+b)+",
+        "(ab)+",
+        "[(a+)+]",
+        "\\(a+\\)+",
+        "(a+)?",
+        "(a+){2}",
+        "a+?b*?",
+        "(a|b)*",
+        ")+",
+        "{2}",
+    ],
+)
+def test_repeats_that_read_a_text_in_one_way_are_taken(pattern: str) -> None:
+    assert not backtracks(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(a*)*", "((a+))+", "(a+){2,}", "(a+|b)*c", "(?P<word>\\w+)+", "((ab)*)*", "^(a+)+$"]
+)
+def test_repeats_of_nothing_but_repeats_are_told(pattern: str) -> None:
+    assert backtracks(pattern)
 
 
 def test_a_pattern_takes_linear_time() -> None:
