@@ -84,9 +84,9 @@ class ChangedTypeInput(StrictSerializer):
 
 
 class NewTypeInput(ChangedTypeInput):
-    """A new type."""
+    """A new type. One that was read elsewhere can be made here: the version of its schema is counted anew."""
 
-    ignored_fields = frozenset()
+    ignored_fields = frozenset({"schema_version"})
 
     key = serializers.RegexField(
         r"\A[a-z][a-z0-9_-]{0,49}\Z", help_text="Lower case letters, digits, `_` and `-`; it never changes."

@@ -200,6 +200,14 @@ def test_a_stale_version_is_not_written_over(staff: Client, invoice: dict[str, A
     assert ResourceType.objects.get(key="invoice").name == "Bill"
 
 
+def test_a_type_that_was_read_can_be_made_again(staff: Client, invoice: dict[str, Any]) -> None:
+    staff.delete(f"{PATH}/invoice")
+
+    made = staff.post(PATH, {**invoice, "schema_version": 3})
+
+    assert (made.status_code, made.json()["data"]) == (201, invoice)
+
+
 def test_a_key_is_taken_once(staff: Client, invoice: dict[str, Any]) -> None:
     answer = staff.post(PATH, INVOICE)
 
