@@ -31,7 +31,7 @@ MAX_GROUPED_BY: Final = 3
 _KEPT: Final = 256
 _UNITS: Final = {"day": "YYYY-MM-DD", "month": "YYYY-MM", "year": "YYYY"}
 _TIMES: Final = ("created_at", "updated_at")
-_MEASURED: Final = ("sum", "avg", "min", "max")
+MEASURED: Final = ("sum", "avg", "min", "max")
 
 _STATEMENT: Final = """
 WITH matched (_id{columns}) AS ({rows} LIMIT {cap}),
@@ -168,8 +168,8 @@ def measure(name: str, question: Question) -> Measure:
     if name == COUNT:
         return Measure(name, COUNT)
     function, _, path = name.partition(":")
-    if function not in _MEASURED:
-        raise _refused("measures", "unknown", f"Give count, or {', '.join(_MEASURED)} with a path: sum:data.total.")
+    if function not in MEASURED:
+        raise _refused("measures", "unknown", f"Give count, or {', '.join(MEASURED)} with a path: sum:data.total.")
     is_of_order = function in {"min", "max"}
     if path in _TIMES and is_of_order:
         return Measure(name, function)

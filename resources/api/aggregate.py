@@ -13,7 +13,7 @@ from core.api.fields import CommaSeparatedField
 from core.api.operations import operation
 from core.api.query import parse_query
 from core.api.views import ApiView
-from resources.aggregates import COUNT, MAX_GROUPED_BY, MAX_MEASURES, aggregate
+from resources.aggregates import COUNT, MAX_GROUPED_BY, MAX_MEASURES, MEASURED, aggregate
 from resources.parameters import FilteredQuery
 from resources.questions import Question
 
@@ -27,6 +27,24 @@ class AggregateQuery(FilteredQuery):
     measures = CommaSeparatedField(
         required=False, max_length=1000, help_text="What to measure in each group; `count` unless said otherwise."
     )
+
+    def dynamic_field(self, name: str) -> "serializers.Field[Any, Any, Any, Any] | None":
+        """Return the field of a measure that stands by itself, too: `count`, `sum:data.total`, `sum=data.total`."""
+        if name in MEASURED:
+            return CommaSeparatedField(max_length=300)
+        if name == COUNT or name.startswith(tuple(f"{function}:" for function in MEASURED)):
+            return serializers.ChoiceField(choices=["true", "1"], allow_blank=True)
+        return super().dynamic_field(name)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        alone = [name for name in attrs if name == COUNT or name.partition(":")[0] in MEASURED]
+        named = [one for name in alone for one in _measures_of(name, attrs.pop(name))]
+        if named:
+            try:
+                attrs["measures"] = self.validate_measures((*attrs.get("measures", ()), *named))
+            except ValidationError as error:
+                raise ValidationError({"measures": error.detail}) from None
+        return super().validate(attrs)
 
     def validate_group(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return _few(names, MAX_GROUPED_BY)
@@ -56,7 +74,8 @@ class Aggregate(ApiView):
             "`group`: `type`, `status`, `visibility`, `owner`, `tag` (a resource counts for each of its tags), "
             "`created_at` or `updated_at` by `:day`, `:month` or `:year` (UTC), and `data.<path>` with `x-index`. "
             "`measures`: `count`, `sum` and `avg` of numbers, `min` and `max` of numbers, texts, dates and times: "
-            "`sum:data.total`, `max:created_at`. Numbers are exact decimals; what lacks the value is left out of a "
+            "`sum:data.total`, `max:created_at`; each may also stand by itself (`&count&sum:data.total`, "
+            "`&sum=data.total`). Numbers are exact decimals; what lacks the value is left out of a "
             "measure, and is the group `null`.\n\n"
             "The largest groups come first, 1,000 at most; `meta.groups` says how many there are. More than a million "
             "resources are refused (`too_many_rows`)."
@@ -76,6 +95,11 @@ class Aggregate(ApiView):
         question = Question.of(self.caller, query, asks_of_data=asks_of_data)
         answer = aggregate(question, groups, measures)
         return success_json(answer.raw, meta={"groups": answer.groups, "truncated": answer.is_cut})
+
+
+def _measures_of(name: str, value: Any) -> tuple[str, ...]:
+    """Return the measures that a parameter of its own asks for, by the names they have in `measures`."""
+    return tuple(f"{name}:{path}" for path in value) if name in MEASURED else (name,)
 
 
 def _few(names: tuple[str, ...], most: int) -> tuple[str, ...]:

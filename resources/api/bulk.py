@@ -104,11 +104,12 @@ class Bulk(ApiView):
     @operation(
         "Write many resources",
         description=(
-            "Up to 500 operations in their order: `create` (fields as in POST), `update` (`id`, fields as in PATCH), "
-            "`delete`, `restore` (`id`), `transition` (`id`, `transition`); `version` stands for If-Match. With "
-            "`atomic` (the default) the first refusal undoes everything and is the answer, with the place before each "
-            "path (`operations.7.data.total`). Without it each is done for itself: always 200, each result with the "
-            "status that the operation alone would have. A token needs `delete:resource` to delete and restore."
+            "Up to 500 operations in their order: `create` (fields as in POST), `update` (`id`, fields as in "
+            "PATCH), `delete`, `restore` (`id`), `transition` (`id`, and `transition` or `name`); `version` "
+            "stands for If-Match. With `atomic` (the default) the first refusal undoes everything and is the "
+            "answer, with the place before each path (`operations.7.data.total`). Without it each is done for "
+            "itself: always 200, each result with the status that the operation alone would have. A token needs "
+            "`delete:resource` to delete and restore."
         ),
         request=BulkInput,
         response=BulkShape,
@@ -162,6 +163,9 @@ def _read(raw: Mapping[str, Any], caller: Caller) -> Step | ApplicationError:
         if not isinstance(op, str) or op not in _INPUTS:
             return ValidationFailed.of("op", "invalid_choice", f"Give one of {', '.join(OPERATIONS)}.")
         require_scope(_SCOPES.get(op, "write:resource"), caller)
+        if op == "transition" and "transition" not in raw and "name" in raw:
+            # As its path calls it: `…/transitions/{name}`.
+            raw = {("transition" if field == "name" else field): value for field, value in raw.items()}
         kind, is_partial = _INPUTS[op]
         if is_partial and "id" not in raw:
             return ValidationFailed.of("id", "required", "This field is required.")

@@ -1,5 +1,6 @@
 """POST /exports: what a list shows, as a file."""
 
+import json
 from typing import Any
 
 from django.http import HttpResponse
@@ -12,11 +13,12 @@ from core.api.operations import operation
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, Detail, ValidationFailed
+from resources.data_query import PREFIX
 from resources.services.exporting import FORMATS, request_export
 
 
 class FiltersField(serializers.DictField):
-    """The filters of a list: each a text, or a list of texts where it may be repeated."""
+    """The filters of a list: each a text, or a list of texts where it may be repeated; over `data` also plain JSON."""
 
     child = serializers.JSONField()
 
@@ -76,6 +78,8 @@ def parameters_from(type_key: str | None, filters: dict[str, Any]) -> dict[str, 
 
 
 def _texts(name: str, value: Any) -> list[str]:
+    if name.startswith(PREFIX) and isinstance(value, bool | int | float):
+        return [json.dumps(value)]
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(one, str) for one in values):
         raise ValidationFailed.of(f"filters.{name[:100]}", "invalid", "Give a text, as in a query string.")

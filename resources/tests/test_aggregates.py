@@ -108,6 +108,39 @@ def test_rows_are_grouped(client: Client, group: str, expected: dict[tuple[Any, 
     assert {tuple(row["group"].values()): row["count"] for row in rows} == expected
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "count&sum:data.total&avg:data.total=",
+        "count=true&sum=data.total&avg=data.total",
+        "measures=count,sum:data.total&avg=data.total",
+    ],
+)
+def test_measures_may_stand_by_themselves(client: Client, query: str) -> None:
+    measures = "count,sum:data.total,avg:data.total"
+
+    shown = client.get(f"{PATH}?type=invoice&{query}")
+
+    assert shown.json()["data"] == answered(client, type="invoice", measures=measures)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("count=maybe", "count"),
+        ("type=invoice&sum:data.nothing", "measures"),
+        ("type=invoice&sum=", "sum"),
+        ("type=invoice&sum=data.total,data.total", "measures"),
+        ("measures=count&count", "measures"),
+        ("median:data.total", "median:data.total"),
+    ],
+)
+def test_what_is_no_measure_is_refused_by_itself_too(client: Client, query: str, field: str) -> None:
+    answer = client.get(f"{PATH}?{query}")
+
+    assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, field)
+
+
 def test_the_filters_of_the_list_hold(client: Client) -> None:
     assert answered(client, type="invoice", **{"data.total__gte": "0.2"}) == [{"group": {}, "count": 2}]
     assert answered(client, type="invoice", tag="a") == [{"group": {}, "count": 2}]

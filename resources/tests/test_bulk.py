@@ -169,6 +169,17 @@ def test_the_same_key_has_one_effect(client: Client, atomic: bool) -> None:
     assert Resource.objects.count() == (2 if atomic else 1)
 
 
+def test_a_transition_may_be_named_as_in_its_path(client: Client, owner: User) -> None:
+    create_type("invoice", workflow=WORKFLOW)
+    bill = create_resource(owner, type_id="invoice", status="draft")
+
+    answer = bulk(client, {"op": "transition", "id": str(bill.id), "name": "send"})
+
+    assert (answer.status_code, Resource.objects.get(id=bill.id).status) == (200, "sent")
+    both = bulk(client, {"op": "transition", "id": str(bill.id), "name": "send", "transition": "send"})
+    assert (both.status_code, details(both)) == (400, [("operations.0.name", "unknown_field")])
+
+
 def test_there_is_a_least_and_a_most(client: Client) -> None:
     none, many = bulk(client), bulk(client, *[{"op": "create", "name": "A"}] * 501)
 

@@ -82,7 +82,9 @@ def test_an_export_holds_what_the_list_shows_and_nothing_else(
 def test_filters_are_those_of_the_list(client: Client, owner: User, stranger: User, exported: Any) -> None:
     create_type("letter", schema=SCHEMA)
     create_resource(owner, name="Old letter", type_id="letter", tags=["a", "b"], status="active")
-    create_resource(owner, name="A letter", type_id="letter", tags=["a"], data={"number": "7"})
+    create_resource(
+        owner, name="A letter", type_id="letter", tags=["a"], data={"number": "7", "total": -1.5, "paid": True}
+    )
     create_resource(stranger, name="Public letter", type_id="letter", tags=["a", "b"], visibility="public")
     create_resource(owner, name="An item", tags=["a", "b"])
 
@@ -92,6 +94,7 @@ def test_filters_are_those_of_the_list(client: Client, owner: User, stranger: Us
     assert names(type="letter", filters={"tag": ["a", "b"], "owner": "me"}) == ["Old letter"]
     assert names(filters={"q": "item"}) == ["An item"]
     assert names(type="letter", filters={"data.number": "7"}) == ["A letter"]
+    assert names(type="letter", filters={"data.total": -1.5, "data.paid": True}) == ["A letter"]
     assert names(filters={"access": "viewer"}) == ["Public letter"]
     assert names(filters={"created_after": "2100-01-01T00:00:00Z"}) == []
 
@@ -160,6 +163,8 @@ def test_a_workbook_types_its_cells(owner: User, exported: Any) -> None:
         ({"filters": {"status": 1}}, [("filters.status", "invalid")]),
         ({"filters": {"type": "item"}}, [("filters.type", "unknown_parameter")]),
         ({"filters": {"data.total": "1"}}, [("type", "required")]),
+        ({"filters": {"data.total": 1}}, [("type", "required")]),
+        ({"filters": {"data.total": None}}, [("filters.data.total", "null")]),
         ({"filters": {"q": []}}, [("filters.q", "invalid")]),
         ({"filters": []}, [("filters", "not_a_dict")]),
         ({"kind": "x"}, [("kind", "unknown_field")]),
