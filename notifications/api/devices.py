@@ -101,7 +101,7 @@ class Devices(ApiView):
         ),
         request=DeviceInput,
         response=DeviceShape,
-        status=201,
+        may_create=True,
         request_example=REGISTRATION_EXAMPLE,
         response_example=_EXAMPLE,
         errors=(Conflict, ActingOnBehalf),
