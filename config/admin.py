@@ -60,6 +60,7 @@ _GROUPS: Final = (
         (
             ("core.Event", "history"),
             ("accounts.Threat", "gpp_maybe"),
+            ("notifications.Alert", "notification_important"),
             ("core.Job", "conveyor_belt"),
             ("core.OutboxRow", "outbox"),
             ("core.DeadLetter", "skull"),

@@ -33,6 +33,7 @@ SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
     "purge": ("core.tasks.purge_expired", crontab(minute="30", hour="3"), "maintenance"),
     # notifications
     "send-webhooks": ("notifications.tasks.send_webhooks", timedelta(minutes=1), "webhooks"),
+    "watch-operations": ("notifications.tasks.watch_operations", timedelta(minutes=1), "maintenance"),
     "release-messages": ("notifications.tasks.release", timedelta(seconds=30), "notifications"),
     "purge-messages": ("notifications.tasks.purge", crontab(minute="50", hour="3"), "maintenance"),
     # resources

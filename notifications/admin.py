@@ -14,6 +14,7 @@ from core.crypto import DecryptionFailed
 from core.model_admin import ReadOnlyModelAdmin, badge
 from core.permissions import Caller
 from notifications import services
+from notifications.alert_admin import AlertAdmin
 from notifications.device_admin import DeviceAdmin
 from notifications.inbound_admin import InboundWebhookAdmin, WebhookSourceAdmin
 from notifications.inbox_admin import KindFilter, NotificationAdmin, NotificationPreferencesAdmin
@@ -24,6 +25,7 @@ from notifications.templates import render
 from notifications.webhook_admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
 
 __all__ = [
+    "AlertAdmin",
     "DeviceAdmin",
     "InboundWebhookAdmin",
     "MessageAdmin",

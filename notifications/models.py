@@ -11,12 +11,14 @@ from django.db.models.functions import Now
 from core.crypto import EncryptedJSONField
 from core.models import BaseModel
 from core.permissions import Caller
+from notifications.alert_models import Alert
 from notifications.device_models import Device, DeviceDelivery
 from notifications.inbound_models import InboundHandling, InboundWebhook, WebhookSource
 from notifications.suppression_models import SuppressedAddress
 from notifications.webhook_models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "Alert",
     "Device",
     "DeviceDelivery",
     "InboundHandling",

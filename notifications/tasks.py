@@ -4,7 +4,8 @@ from uuid import UUID
 
 from core.queue import GiveUp, RetryLater, task
 from notifications import services
-from notifications.services import inbound, webhooks
+from notifications.channels import DeliveryFailed
+from notifications.services import alerts, inbound, webhooks
 
 
 # Twelve of the runs are attempts to deliver (the message counts them); the rest may have found another at work.
@@ -25,6 +26,7 @@ def purge(**_unknown: object) -> None:
     services.purge_messages()
     webhooks.purge_deliveries()
     inbound.purge_inbound()
+    alerts.purge_alerts()
 
 
 @task(queue="webhooks")
@@ -47,3 +49,20 @@ def _give_up_inbound(*, message_id: str, handler: str, turn: int, **_unknown: ob
 def handle_inbound(*, message_id: str, handler: str, turn: int, **_unknown: object) -> None:
     """Let one handler work off one inbound webhook, once."""
     inbound.handle(message_id=UUID(message_id), handler=handler, turn=turn)
+
+
+@task(queue="maintenance")
+def watch_operations(**_unknown: object) -> None:
+    """Alert staff of what is wrong with the whole, and of what is over."""
+    alerts.watch()
+
+
+@task(queue="notifications")
+def tell_chat(*, alert_id: str, is_over: bool, number: int, **_unknown: object) -> None:
+    """Tell one chat of an alert."""
+    try:
+        alerts.tell_chat(alert_id=UUID(alert_id), is_over=is_over, number=number)
+    except DeliveryFailed as failure:
+        if failure.permanent:
+            raise GiveUp(failure.answer) from failure
+        raise

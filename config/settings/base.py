@@ -13,6 +13,7 @@ from config import env
 from config.clamd import clamd_from_url
 from config.database import database_from_url
 from config.settings.admin import *  # noqa: F403  # settings are stitched by star imports
+from config.settings.alerts import *  # noqa: F403  # as above
 from config.settings.mail import *  # noqa: F403  # as above
 from config.settings.processes import *  # noqa: F403  # settings are stitched by star imports
 from config.settings.push import *  # noqa: F403  # as above

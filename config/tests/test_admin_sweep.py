@@ -23,6 +23,7 @@ from core.queue import enqueue
 from notifications import services
 from notifications.device_models import Device
 from notifications.models import (
+    Alert,
     InboundWebhook,
     Message,
     Notification,
@@ -153,6 +154,7 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Passkey: make_passkey,
     Threat: lambda: Threat.objects.create(rule="mass_delete", user=create_user(), key="x", summary="Many deletions"),
     Message: make_message,
+    Alert: lambda: Alert.objects.create(cause=f"cause-{next(_numbers)}", title="Trouble", text="Some"),
     Device: make_device,
     SuppressedAddress: lambda: SuppressedAddress.objects.create(
         address=f"gone-{next(_numbers)}@example.com", reason="bounce"

@@ -45,6 +45,7 @@ NOT_ABOUT_A_PERSON: dict[str, str] = {
     "event_deliveries": "which subscriber has handled which event",
     "event_seals": "hashes of salted rows",
     "sign_in_throttles": "counts under a keyed digest of the address",
+    "alerts": "what was wrong with the whole",
     "webhook_sources": "programs that may tell us something; made by staff",
     "inbound_webhooks": "what programs told, sealed, known by no person's key; deleted after `INBOUND_RETENTION_DAYS`",
     "inbound_handlings": "which handler has worked off which of those",
