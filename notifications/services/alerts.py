@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -17,6 +18,10 @@ from core.queue import enqueue, lag
 from notifications.alert_models import Alert
 from notifications.channels import chat
 from notifications.services.notifying import News, notify
+
+
+_NAMED_BY_PEOPLE: Final = ("webhook:", "push:")
+"""Breakers of addresses that people give: no trouble of the whole, and nothing to fill staff's inboxes with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,7 @@ def _troubles() -> Iterator[Trouble]:
     yield from _lag()
     yield from _dead_letters()
     for name, state in states().items():
-        # The owner of a webhook is told of it; it is no trouble of the whole.
-        if state != "closed" and not name.startswith("webhook:"):
+        if state != "closed" and not name.startswith(_NAMED_BY_PEOPLE):
             text = f"It failed several times within half a minute and is asked now and then only ({state})."
             yield Trouble(f"breaker:{name}"[:200], f"{name} does not answer"[:200], text)
 

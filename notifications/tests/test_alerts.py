@@ -78,7 +78,7 @@ def test_work_that_waits_too_long_is_told(admin: Any) -> None:
 
 
 def test_a_breaker_that_is_open_is_told_until_it_closes(admin: Any) -> None:
-    for name in ["smtp:mail.example:25", "webhook:of-somebody"] * 5:
+    for name in ["smtp:mail.example:25", "webhook:of-somebody", "push:https://of.somebody"] * 5:
         with pytest.raises(OSError, match="away"), breaker(name):
             raise OSError("away")
 
