@@ -19,7 +19,6 @@ from notifications.alert_models import Alert
 from notifications.channels import chat
 from notifications.services.notifying import News, notify
 
-
 _NAMED_BY_PEOPLE: Final = ("webhook:", "push:")
 """Breakers of addresses that people give: no trouble of the whole, and nothing to fill staff's inboxes with."""
 
