@@ -47,6 +47,7 @@ _GROUPS: Final = (
             ("notifications.Notification", "inbox"),
             ("notifications.Message", "mail"),
             ("notifications.NotificationPreferences", "tune"),
+            ("notifications.MessageTemplate", "edit_note"),
             ("notifications.Device", "smartphone"),
             ("notifications.SuppressedAddress", "unsubscribe"),
             ("notifications.WebhookEndpoint", "webhook"),

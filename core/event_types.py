@@ -14,6 +14,7 @@ FAMILIES: Final[dict[str, str]] = {
     "file": "Files.",
     "impersonation": "Administrators in somebody's place.",
     "job": "Imports, exports and other work that takes a while.",
+    "message_template": "What messages say, where staff have changed it.",
     "mfa": "Two-factor sign-in.",
     "notification": "Messages to people.",
     "passkey": "Passkeys.",
@@ -42,6 +43,7 @@ _TYPES: Final = {
     "impersonation": "started ended",
     "job": "created started retried succeeded failed cancelled",
     "notification": "all_read bounced complained created delivered failed resent",
+    "message_template": "created updated restored deleted failed tried",
     "passkey": "copy_suspected renamed",
     "resource": (
         "created updated deleted restored destroyed transitioned transferred reverted file_attached file_changed "

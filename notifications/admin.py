@@ -21,6 +21,7 @@ from notifications.inbox_admin import KindFilter, NotificationAdmin, Notificatio
 from notifications.kinds import KINDS
 from notifications.models import STATES, Message, MessageAttempt
 from notifications.suppression_admin import SuppressedAddressAdmin
+from notifications.template_admin import MessageTemplateAdmin
 from notifications.templates import render
 from notifications.webhook_admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
 
@@ -29,6 +30,7 @@ __all__ = [
     "DeviceAdmin",
     "InboundWebhookAdmin",
     "MessageAdmin",
+    "MessageTemplateAdmin",
     "NotificationAdmin",
     "NotificationPreferencesAdmin",
     "SuppressedAddressAdmin",

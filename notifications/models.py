@@ -15,6 +15,7 @@ from notifications.alert_models import Alert
 from notifications.device_models import Device, DeviceDelivery
 from notifications.inbound_models import InboundHandling, InboundWebhook, WebhookSource
 from notifications.suppression_models import SuppressedAddress
+from notifications.template_models import MessageTemplate, MessageTemplateVersion
 from notifications.webhook_models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "InboundWebhook",
     "Message",
     "MessageAttempt",
+    "MessageTemplate",
+    "MessageTemplateVersion",
     "Notification",
     "NotificationPreferences",
     "SuppressedAddress",

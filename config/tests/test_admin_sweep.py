@@ -26,6 +26,7 @@ from notifications.models import (
     Alert,
     InboundWebhook,
     Message,
+    MessageTemplate,
     Notification,
     NotificationPreferences,
     SuppressedAddress,
@@ -34,6 +35,7 @@ from notifications.models import (
     WebhookSource,
 )
 from notifications.services import webhooks
+from notifications.services.message_templates import NewTemplate, create_template
 from resources.models import Comment, FileVersion, Resource, ResourceType, TypeIndex
 from resources.tests.factories import attach, create_file, create_resource
 
@@ -81,6 +83,13 @@ def make_notification() -> Notification:
     context = {"giver": "Ada", "resource": "March", "access": "viewer"}
     return Notification.objects.create(
         user=create_user(), kind="resource.shared", context=context, dedup_key=f"sweep-{next(_numbers)}"
+    )
+
+
+def make_wording() -> MessageTemplate:
+    locale = f"de-{next(_numbers):04}"
+    return create_template(
+        actor=SYSTEM, new=NewTemplate("account.welcome", "email", locale, subject="Servus", text="Hi {{ name }}")
     )
 
 
@@ -155,6 +164,7 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Threat: lambda: Threat.objects.create(rule="mass_delete", user=create_user(), key="x", summary="Many deletions"),
     Message: make_message,
     Alert: lambda: Alert.objects.create(cause=f"cause-{next(_numbers)}", title="Trouble", text="Some"),
+    MessageTemplate: make_wording,
     Device: make_device,
     SuppressedAddress: lambda: SuppressedAddress.objects.create(
         address=f"gone-{next(_numbers)}@example.com", reason="bounce"

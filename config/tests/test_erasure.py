@@ -39,6 +39,8 @@ NOT_ABOUT_A_PERSON: dict[str, str] = {
     "roles": "what roles permit; made by staff",
     "resource_types": "what resources may hold; made by staff",
     "resource_type_versions": "earlier forms of what resources may hold; made by staff",
+    "message_templates": "what messages say; made by staff, who stand there by an id alone",
+    "message_template_versions": "earlier wordings of messages, likewise",
     "schedule_runs": "what the clock ran",
     "resource_tags": "a copy of `resources.tags` that a trigger keeps",
     "type_indexes": "which indexes types have; made by staff",

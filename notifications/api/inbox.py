@@ -28,6 +28,7 @@ from notifications.api.shapes import (
     notification_shape,
 )
 from notifications.models import Message, Notification
+from notifications.overrides import current_overrides
 
 
 class InboxQuery(PagedQuery):
@@ -57,13 +58,13 @@ class Notifications(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         query = parse_query(InboxQuery, request)
-        locale = locale_of(self.caller)
+        locale, wordings = locale_of(self.caller), current_overrides()
         found = Notification.objects.inbox_of(self.caller).filter(**_filters(query))
         return paginate(
             found,
             request,
             query,
-            shape=lambda notification: notification_shape(notification, locale),
+            shape=lambda notification: notification_shape(notification, locale, wordings),
             sorts={"created_at": "created_at"},
             default_sort="-created_at",
         )

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from core.api.serializers import StrictSerializer
 from notifications.kinds import KINDS
 from notifications.models import COLLECTED, COLLECTING, DELIVERED, HELD, IN_APP, QUEUED, SENDING, Message, Notification
+from notifications.overrides import Overrides
 from notifications.templates import title_and_text
 
 _SHOWN_STATES: Final = {HELD: QUEUED, COLLECTING: QUEUED, SENDING: QUEUED}
@@ -101,9 +102,9 @@ DELIVERIES_EXAMPLE: Final = [
 ]
 
 
-def notification_shape(notification: Notification, locale: str) -> dict[str, Any]:
-    """Return the notification in its reader's language."""
-    title, text = title_and_text(notification, locale)
+def notification_shape(notification: Notification, locale: str, wordings: Overrides | None = None) -> dict[str, Any]:
+    """Return the notification in its reader's language; who shows many gives staff's wordings, read once."""
+    title, text = title_and_text(notification, locale, wordings)
     kind = KINDS.get(notification.kind)
     has_subject = bool(notification.subject_type)
     return {

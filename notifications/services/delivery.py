@@ -40,6 +40,7 @@ from notifications.models import (
     MessageAttempt,
 )
 from notifications.services.concerning import still_concerns
+from notifications.services.message_templates import note_fallback
 from notifications.services.suppression import Suppressed, refuse_suppressed
 from notifications.templates import render
 
@@ -109,7 +110,7 @@ def _written(message: Message) -> Outgoing:
         _readdress(message)
     refuse_suppressed(message)
     try:
-        return render(message)
+        return render(message, fell_back=note_fallback)
     except (UnknownKind, TemplateDoesNotExist, DecryptionFailed) as error:
         raise DeliveryFailed(f"cannot be written: {type(error).__name__}: {error}", permanent=False) from error
 
