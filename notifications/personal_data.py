@@ -8,9 +8,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from core.personal_data import Erasure, PersonalFile, erases_personal_data, exports_personal_data, rows_of
-from notifications.device_models import Device
 from notifications.models import Message, Notification, NotificationPreferences, WebhookDelivery, WebhookEndpoint
-from notifications.suppression_models import SuppressedAddress
+from notifications.models.devices import Device
+from notifications.models.suppressions import SuppressedAddress
 
 _ENDPOINT = ("id", "url", "events", "is_active", "last_success_at", "failing_since", "created_at")
 _DELIVERY = ("id", "endpoint_id", "event_id", "event_type", "state", "attempt_count", "delivered_at", "created_at")

@@ -8,9 +8,9 @@ from core.errors import Detail
 from notifications.kinds import KINDS, Kind
 from notifications.markup import Markup, MarkupFault, read
 from notifications.models import IN_APP
+from notifications.models.templates import MOST_SUBJECT
 from notifications.overrides import Words, channels_of, has_html, has_subject, variables_of
 from notifications.samples import samples_of
-from notifications.template_models import MOST_SUBJECT
 
 _LOCALE: Final = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.ASCII)
 _MOST_LOCALE: Final = 35

@@ -21,7 +21,6 @@ from core.models import DeadLetter, Event, Job, OutboxRow, ScheduleRun
 from core.permissions import SYSTEM, Caller
 from core.queue import enqueue
 from notifications import services
-from notifications.device_models import Device
 from notifications.models import (
     Alert,
     InboundWebhook,
@@ -34,6 +33,7 @@ from notifications.models import (
     WebhookEndpoint,
     WebhookSource,
 )
+from notifications.models.devices import Device
 from notifications.services import webhooks
 from notifications.services.message_templates import NewTemplate, create_template
 from resources.models import Comment, FileVersion, Resource, ResourceType, TypeIndex

@@ -16,7 +16,7 @@ from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import ActingOnBehalf, Conflict, NotFound, ValidationFailed
 from notifications.channels.push import web
-from notifications.device_models import PLATFORMS, WEB, Device
+from notifications.models.devices import PLATFORMS, WEB, Device
 from notifications.services import devices
 
 _EXAMPLE: Final = {

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from core.api.serializers import StrictSerializer
 from notifications.models import WebhookDelivery, WebhookEndpoint
-from notifications.webhook_models import ATTEMPT_OUTCOMES, DELIVERY_STATES
+from notifications.models.webhooks import ATTEMPT_OUTCOMES, DELIVERY_STATES
 
 WEBHOOK_EXAMPLE: Final = {
     "id": "01a1fbd6-3c11-7a04-8f7e-6d1b2f9a0c55",

@@ -29,8 +29,8 @@ from notifications.api.webhook_shapes import (
     webhook_shape,
 )
 from notifications.models import WebhookDelivery, WebhookEndpoint
+from notifications.models.webhooks import DELIVERY_STATES
 from notifications.services import webhooks
-from notifications.webhook_models import DELIVERY_STATES
 
 _WRITE_EXAMPLE: Final = {name: WEBHOOK_EXAMPLE[name] for name in ("url", "events", "active")}
 _SORTS: Final = {"created_at": "created_at"}

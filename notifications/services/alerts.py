@@ -15,8 +15,8 @@ from core.breaker import states
 from core.models import DeadLetter
 from core.permissions import ADMIN
 from core.queue import enqueue, lag
-from notifications.alert_models import Alert
 from notifications.channels import chat
+from notifications.models.alerts import Alert
 from notifications.services.notifying import News, notify
 
 _NAMED_BY_PEOPLE: Final = ("webhook:", "push:")

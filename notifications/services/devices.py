@@ -16,7 +16,7 @@ from core.events import publish
 from core.http_targets import AddressRefused, refuse_address
 from core.permissions import SYSTEM, Caller
 from notifications.channels.push import apns, fcm, web
-from notifications.device_models import APNS, FCM, WEB, Device
+from notifications.models.devices import APNS, FCM, WEB, Device
 
 MAX_DEVICES: Final = 20
 """How many devices a person may have."""

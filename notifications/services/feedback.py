@@ -8,8 +8,8 @@ from django.db import transaction
 from core.events import publish
 from core.permissions import SYSTEM
 from notifications.models import BOUNCED, DELIVERED, EMAIL, SENT, Message
+from notifications.models.suppressions import BOUNCE, COMPLAINT
 from notifications.services.suppression import normal_address, suppress
-from notifications.suppression_models import BOUNCE, COMPLAINT
 
 SOURCE: Final = "mail"
 ARRIVED: Final = "mail.delivered"

@@ -16,11 +16,11 @@ from core.queue import enqueue
 from notifications.channels import CHANNELS
 from notifications.kinds import kind_of
 from notifications.models import IN_APP, Message, MessageTemplate, MessageTemplateVersion
+from notifications.models.templates import CREATED, RESTORED, UPDATED
 from notifications.overrides import Override, Words
 from notifications.samples import context_of
 from notifications.services.sending import mail_host
 from notifications.template_checks import faults_of
-from notifications.template_models import CREATED, RESTORED, UPDATED
 from notifications.templates import TRIED_VERSION, log_fallback
 
 _CHANGING: Final = ("subject", "text", "html", "is_active")

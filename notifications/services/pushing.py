@@ -12,9 +12,9 @@ from django.db.models.functions import Cast, Now
 from core.crypto import DecryptionFailed
 from notifications.channels import Channel, DeliveryFailed, Fence, Outgoing, register_channel
 from notifications.channels.push import MAX_TEXT, TIMEOUT, DeviceGone, Notice, apns, fcm, web
-from notifications.device_models import APNS, FCM, WEB, Device, DeviceDelivery
 from notifications.kinds import KINDS
 from notifications.models import PUSH, Message
+from notifications.models.devices import APNS, FCM, WEB, Device, DeviceDelivery
 from notifications.services.devices import remove_gone_device
 
 _MAX_TITLE: Final = 150

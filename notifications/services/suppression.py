@@ -11,7 +11,7 @@ from core.events import publish
 from core.permissions import SYSTEM, Caller
 from notifications.kinds import KINDS
 from notifications.models import EMAIL, Message
-from notifications.suppression_models import BOUNCE, REASONS, SuppressedAddress
+from notifications.models.suppressions import BOUNCE, REASONS, SuppressedAddress
 
 ASKED_FOR_ON_THE_SPOT: Final = frozenset({"account.verify_email", "account.email_change", "account.password_reset"})
 """Mails that somebody waits for in front of their screen; a mailbox that is back again shows by one of them."""

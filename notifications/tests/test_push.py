@@ -17,8 +17,8 @@ from core.breaker import state_of
 from core.crypto.pairs import base64url, private_key_of, public_point
 from core.models import Event
 from core.tests.spine import Drain
-from notifications.device_models import Device, DeviceDelivery
 from notifications.models import PUSH, Message
+from notifications.models.devices import Device, DeviceDelivery
 from notifications.services import notifying
 from notifications.services.devices import remove_devices_of_session
 from notifications.tests.push_services import Answer, Browser, Provider

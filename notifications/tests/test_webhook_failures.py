@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from core.models import Event
 from notifications.models import Message, WebhookDelivery, WebhookEndpoint
+from notifications.models.webhooks import RETRY_SECONDS
 from notifications.tests.receiver import Receiver, Reply
 from notifications.tests.webhook_steps import PATH, ClientOf, Drain, later, made, new_resource, outcomes
-from notifications.webhook_models import RETRY_SECONDS
 
 
 @pytest.mark.parametrize(

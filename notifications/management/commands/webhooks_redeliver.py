@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 
 from core.permissions import SYSTEM
 from notifications.models import WebhookDelivery, WebhookEndpoint
+from notifications.models.webhooks import DELIVERED, FAILED
 from notifications.services import webhooks
-from notifications.webhook_models import DELIVERED, FAILED
 
 
 class Command(BaseCommand):

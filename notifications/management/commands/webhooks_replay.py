@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
 from core.permissions import SYSTEM
-from notifications.inbound_models import FAILED, INBOUND_STATES, InboundWebhook, WebhookSource
+from notifications.models.inbound import FAILED, INBOUND_STATES, InboundWebhook, WebhookSource
 from notifications.services import inbound
 
 

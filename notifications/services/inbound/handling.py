@@ -12,7 +12,7 @@ from core.events import publish
 from core.permissions import Caller
 from core.queue import enqueue_many
 from notifications.inbound_handlers import Inbound, handler_named, handlers_of
-from notifications.inbound_models import FAILED, HANDLED, RECEIVED, UNCLAIMED, InboundHandling, InboundWebhook
+from notifications.models.inbound import FAILED, HANDLED, RECEIVED, UNCLAIMED, InboundHandling, InboundWebhook
 
 _BATCH: Final = 1000
 _MARK: Final = """

@@ -5,7 +5,7 @@ from django.db import transaction
 from core.errors import NotFound
 from core.events import publish
 from core.permissions import SYSTEM
-from notifications.inbound_models import InboundWebhook, WebhookSource
+from notifications.models.inbound import InboundWebhook, WebhookSource
 from notifications.services.inbound.schemes import Headers, verified
 
 

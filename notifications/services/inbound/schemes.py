@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from core.errors import InvalidSignature, ValidationFailed
-from notifications.inbound_models import GITHUB, HMAC, STANDARD, STRIPE, WebhookSource
+from notifications.models.inbound import GITHUB, HMAC, STANDARD, STRIPE, WebhookSource
 
 Headers = Mapping[str, str]
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from core.models import OutboxRow
 from core.queue import enqueue
-from notifications.webhook_models import (
+from notifications.models.webhooks import (
     FAILED,
     INTERRUPTED,
     SENDING,

@@ -12,8 +12,7 @@ from core.errors import Conflict, NotFound
 from core.events import publish
 from core.permissions import Caller
 from core.queue import enqueue
-from notifications.services.webhooks.events import TEST_TYPE, test_body, write_deliveries
-from notifications.webhook_models import (
+from notifications.models.webhooks import (
     ATTEMPTS_IN_A_ROUND,
     OPEN_DELIVERY_STATES,
     QUEUED,
@@ -21,6 +20,7 @@ from notifications.webhook_models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from notifications.services.webhooks.events import TEST_TYPE, test_body, write_deliveries
 
 BATCH: Final = 1000
 _STATES: Final = "SELECT state, count(*) FROM webhook_deliveries WHERE state IN ('queued', 'sending') GROUP BY state"

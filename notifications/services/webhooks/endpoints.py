@@ -17,9 +17,9 @@ from core.events import publish
 from core.http_client import AddressRefused, refuse_address
 from core.models import Event
 from core.permissions import SYSTEM, Caller
+from notifications.models.webhooks import FAILED, NEVER_SENT, OPEN_DELIVERY_STATES, WebhookDelivery, WebhookEndpoint
 from notifications.services.notifying import News, notify
 from notifications.services.webhooks.signing import new_secret
-from notifications.webhook_models import FAILED, NEVER_SENT, OPEN_DELIVERY_STATES, WebhookDelivery, WebhookEndpoint
 
 OVERLAP: Final = timedelta(hours=24)
 """How long the old secret goes on signing beside a new one."""

@@ -16,7 +16,7 @@ from core.permissions import Caller
 from core.plans import Statement
 from core.queue import enqueue
 from core.times import rfc3339
-from notifications.webhook_models import NEVER_SENT, WebhookDelivery, WebhookEndpoint
+from notifications.models.webhooks import NEVER_SENT, WebhookDelivery, WebhookEndpoint
 
 VERSION: Final = 1
 """Of the payload's form; a change that old receivers would not understand makes another."""

@@ -14,10 +14,7 @@ from django.utils import timezone
 from core.events import publish
 from core.http_client import Response, retry_after_of
 from core.permissions import SYSTEM
-from notifications.services.notifying import News, notify
-from notifications.services.webhooks.claims import promise_at
-from notifications.services.webhooks.endpoints import disable, without_secrets
-from notifications.webhook_models import (
+from notifications.models.webhooks import (
     ANSWERED,
     ATTEMPTS_IN_A_ROUND,
     DELIVERED,
@@ -32,6 +29,9 @@ from notifications.webhook_models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from notifications.services.notifying import News, notify
+from notifications.services.webhooks.claims import promise_at
+from notifications.services.webhooks.endpoints import disable, without_secrets
 
 FAILING_AT_MOST: Final = timedelta(days=5)
 LONGEST_WAIT: Final = timedelta(seconds=RETRY_SECONDS[-1])

@@ -14,30 +14,10 @@ from core.crypto import DecryptionFailed
 from core.model_admin import ReadOnlyModelAdmin, badge
 from core.permissions import Caller
 from notifications import services
-from notifications.alert_admin import AlertAdmin
-from notifications.device_admin import DeviceAdmin
-from notifications.inbound_admin import InboundWebhookAdmin, WebhookSourceAdmin
-from notifications.inbox_admin import KindFilter, NotificationAdmin, NotificationPreferencesAdmin
+from notifications.admin.inbox import KindFilter
 from notifications.kinds import KINDS
 from notifications.models import STATES, Message, MessageAttempt
-from notifications.suppression_admin import SuppressedAddressAdmin
-from notifications.template_admin import MessageTemplateAdmin
 from notifications.templates import render
-from notifications.webhook_admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
-
-__all__ = [
-    "AlertAdmin",
-    "DeviceAdmin",
-    "InboundWebhookAdmin",
-    "MessageAdmin",
-    "MessageTemplateAdmin",
-    "NotificationAdmin",
-    "NotificationPreferencesAdmin",
-    "SuppressedAddressAdmin",
-    "WebhookDeliveryAdmin",
-    "WebhookEndpointAdmin",
-    "WebhookSourceAdmin",
-]
 
 _STATE_COLOURS: Final = {
     "queued": "info",

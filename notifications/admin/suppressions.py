@@ -9,8 +9,8 @@ from django.http import HttpRequest
 
 from core.model_admin import ReadOnlyModelAdmin, badge
 from core.permissions import Caller
+from notifications.models.suppressions import REASONS, SuppressedAddress
 from notifications.services import suppression
-from notifications.suppression_models import REASONS, SuppressedAddress
 
 _COLOURS: Final = {"bounce": "danger", "complaint": "warning"}
 

@@ -18,7 +18,7 @@ from core.errors import ValidationFailed
 from core.logging import redact_text
 from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin, badge
 from core.permissions import Caller
-from notifications.inbound_models import INBOUND_STATES, SCHEMES, InboundHandling, InboundWebhook, WebhookSource
+from notifications.models.inbound import INBOUND_STATES, SCHEMES, InboundHandling, InboundWebhook, WebhookSource
 from notifications.services import inbound
 
 _STATE_COLOURS: Final = {"received": "info", "handled": "success", "failed": "danger", "unclaimed": "warning"}

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from core.errors import ApplicationError
 from core.model_admin import AuditedModelAdmin, badge, tell_refusal
 from core.permissions import Caller
-from notifications.inbox_admin import KindFilter
+from notifications.admin.inbox import KindFilter
 from notifications.kinds import KINDS
 from notifications.models import IN_APP, MessageTemplate
 from notifications.overrides import Words, channels_of, has_html, variables_of

@@ -11,31 +11,6 @@ from django.db.models.functions import Now
 from core.crypto import EncryptedJSONField
 from core.models import BaseModel
 from core.permissions import Caller
-from notifications.alert_models import Alert
-from notifications.device_models import Device, DeviceDelivery
-from notifications.inbound_models import InboundHandling, InboundWebhook, WebhookSource
-from notifications.suppression_models import SuppressedAddress
-from notifications.template_models import MessageTemplate, MessageTemplateVersion
-from notifications.webhook_models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-
-__all__ = [
-    "Alert",
-    "Device",
-    "DeviceDelivery",
-    "InboundHandling",
-    "InboundWebhook",
-    "Message",
-    "MessageAttempt",
-    "MessageTemplate",
-    "MessageTemplateVersion",
-    "Notification",
-    "NotificationPreferences",
-    "SuppressedAddress",
-    "WebhookAttempt",
-    "WebhookDelivery",
-    "WebhookEndpoint",
-    "WebhookSource",
-]
 
 IN_APP = "in_app"
 """The channel that is the notification's own row."""

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.model_admin import ReadOnlyModelAdmin
-from notifications.alert_models import Alert
+from notifications.models.alerts import Alert
 
 
 class StandingFilter(admin.SimpleListFilter):

@@ -14,14 +14,14 @@ from unfold.admin import TabularInline
 from core.event_types import FAMILIES
 from core.model_admin import ReadOnlyModelAdmin, badge
 from core.permissions import Caller
-from notifications.services import webhooks
-from notifications.webhook_models import (
+from notifications.models.webhooks import (
     DELIVERY_STATES,
     OPEN_DELIVERY_STATES,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
 )
+from notifications.services import webhooks
 
 _STATE_COLOURS: Final = {
     "queued": "info",
