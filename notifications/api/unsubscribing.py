@@ -74,7 +74,7 @@ class Unsubscribe(ApiView):
         errors=(NotFound,),
     )
     def post(self, request: Request, subscription: str) -> HttpResponse:
-        return success(_shape(unsubscribe(token=subscription)))
+        return success(_shape(unsubscribe(token=subscription, actor=self.caller)))
 
 
 def _shape(subscription: Subscription) -> dict[str, Any]:

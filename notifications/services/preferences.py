@@ -75,8 +75,11 @@ def subscription_behind(token: str) -> Subscription:
 
 
 @transaction.atomic
-def unsubscribe(*, token: str) -> Subscription:
-    """Switch off what the token names; switched off before, it stays so. Raises `NotFound`."""
+def unsubscribe(*, token: str, actor: Caller = SYSTEM) -> Subscription:
+    """Switch off what the token names; switched off before, it stays so. Raises `NotFound`.
+
+    The link alone decides; `actor` is who came with it, if they were signed in.
+    """
     subscription = subscription_behind(token)
     kind = KINDS[subscription.kind]
     preferences = _locked(subscription.user_id, lambda version: None)
@@ -84,7 +87,7 @@ def unsubscribe(*, token: str) -> Subscription:
         before = _facts(preferences)
         chosen = preferences.choices.get(kind.code, {})
         preferences.choices = {**preferences.choices, kind.code: {**chosen, subscription.channel: False}}
-        _save(preferences, SYSTEM, before)
+        _save(preferences, actor, before)
     return subscription
 
 
