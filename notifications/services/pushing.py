@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, TextField, When
 from django.db.models.functions import Cast, Now
@@ -17,7 +18,7 @@ from notifications.models import PUSH, Message
 from notifications.models.devices import APNS, FCM, WEB, Device, DeviceDelivery
 from notifications.services.devices import remove_gone_device
 
-_MAX_TITLE: Final = 150
+_MAX_TITLE: Final = 600
 
 
 def send(outgoing: Outgoing, *, fence: Fence) -> str:
@@ -74,8 +75,16 @@ def _notice(message: Message, outgoing: Outgoing) -> Notice:
             "subject_type": message.notification.subject_type,
             "subject_id": message.notification.subject_id,
         }
-    text = outgoing.text.strip()[:MAX_TEXT]
-    return Notice(message.id, outgoing.subject[:_MAX_TITLE], text, about, is_urgent=kind.is_security)
+    title, text = _fitting(outgoing.subject, _MAX_TITLE), _fitting(outgoing.text.strip(), MAX_TEXT)
+    return Notice(message.id, title, text, about, is_urgent=kind.is_security)
+
+
+def _fitting(text: str, most: int) -> str:
+    """Return as much of the text as has at most so many bytes as JSON: quotes and other scripts take several."""
+    shown = text[:most]
+    while len(orjson.dumps(shown)) > most:
+        shown = shown[: len(shown) * 9 // 10]
+    return shown
 
 
 def _summed_up(failures: list[DeliveryFailed]) -> DeliveryFailed:

@@ -60,6 +60,22 @@ def test_a_browser_gets_the_notice_sealed_for_it_alone(
     assert push_service.requests[0]["ttl"] == "86400"
 
 
+@pytest.mark.parametrize("sign", ["\U0001f600", '"', "\u00e4"])
+def test_a_long_text_is_cut_to_what_every_provider_takes(
+    push_service: Provider, client_of: Callable[..., Client], owner: Any, drain: Drain, sign: str
+) -> None:
+    browser = Browser(push_service.url)
+    register(client_of(owner), "web", subscription=browser.subscription)
+
+    long = {"title": "Closed on Friday", "text": sign * 5_000}
+    notifying.notify(notifying.News("system.broadcast", long), to=[owner.pk])
+    drain()
+
+    (notice,) = push_service.notices
+    assert len(notice["sealed"]) <= 4096
+    assert browser.open(notice["sealed"])["body"].startswith(sign * 100)
+
+
 def test_firebase_and_apple_get_it_too_and_apple_on_one_connection(
     firebase: Provider, apple: Provider, client_of: Callable[..., Client], owner: Any, drain: Drain
 ) -> None:

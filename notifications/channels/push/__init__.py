@@ -18,8 +18,8 @@ from notifications.channels import DeliveryFailed, ServerDown
 KEPT_FOR: Final = timedelta(days=1)
 """How long a provider keeps a notice for a device that is off."""
 
-MAX_TEXT: Final = 1_000
-"""How many characters of a text go along; the whole stands in the inbox."""
+MAX_TEXT: Final = 2_500
+"""How many bytes of a text go along, as JSON: providers take 4,096 for the whole. The rest stands in the inbox."""
 
 TIMEOUT: Final = 10.0
 
