@@ -22,4 +22,5 @@ pytest_plugins = [
     "notifications.tests.twilio",
     "notifications.tests.push_services",
     "notifications.tests.receiver",
+    "notifications.tests.sns",
 ]

@@ -15,6 +15,7 @@ from django.utils.text import capfirst
 from unfold.sites import UnfoldAdminSite
 
 from accounts.pages import acting, second_step, staff, two_factor
+from config import breakers_page, integrations_page
 from config.dashboard import add_numbers
 
 _GROUPS: Final = (
@@ -36,6 +37,8 @@ _GROUPS: Final = (
         (
             ("resources.Resource", "inventory_2"),
             ("resources.Comment", "chat"),
+            ("resources.Watch", "visibility"),
+            ("resources.SavedView", "bookmark"),
             ("resources.FileVersion", "attach_file"),
             ("resources.ResourceType", "category"),
             ("resources.TypeIndex", "speed"),
@@ -101,6 +104,8 @@ class NookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no typ
         return [
             path("act-as/<uuid:user_id>/", self.admin_view(self.act_as), name="act_as"),
             path("login/second-step/", self.second_step, name="second_step"),
+            path("breakers/", self.admin_view(self.breakers), name="breakers"),
+            path("integrations/", self.admin_view(self.integrations), name="integrations"),
             path("two-factor/", self.two_factor, name="two_factor"),
             path("stop-acting/", self.admin_view(self.stop_acting), name="stop_acting"),
             *super().get_urls(),
@@ -114,6 +119,12 @@ class NookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no typ
 
     def stop_acting(self, request: HttpRequest) -> HttpResponse:
         return acting.stop(request)
+
+    def breakers(self, request: HttpRequest) -> HttpResponse:
+        return breakers_page.show(request, self.each_context(request))
+
+    def integrations(self, request: HttpRequest) -> HttpResponse:
+        return integrations_page.show(request, self.each_context(request))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         response: TemplateResponse = super().index(request, add_numbers(request, dict(extra_context or {})))
@@ -142,7 +153,15 @@ class NookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no typ
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar: the pages that this person may see, grouped by what they are about."""
     first = {"items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]}
-    groups = [{"title": title, "separator": True, "items": _items(request, labels)} for title, labels in _GROUPS]
+    items = [_items(request, labels) for _, labels in _GROUPS]
+    if breakers_page.may_see(request):
+        items[-1] += [
+            {"title": "Circuit breakers", "icon": "electrical_services", "link": reverse("admin:breakers")},
+            {"title": "Integrations", "icon": "hub", "link": reverse("admin:integrations")},
+        ]
+    groups = [
+        {"title": title, "separator": True, "items": found} for (title, _), found in zip(_GROUPS, items, strict=True)
+    ]
     return [first, *(group for group in groups if group["items"])]
 
 

@@ -54,10 +54,10 @@ from resources.api.watching import Watching
 urlpatterns: list[URLPattern | URLResolver] = [
     # Resources (first, because routes are tried in order and these are asked for most)
     path("resources", resources.ResourceList.as_view(), name="resources"),
+    path("resources/<uuid:resource_id>", resources.ResourceDetail.as_view(), name="resource"),
     path("resources/aggregate", Aggregate.as_view(), name="resources-aggregate"),
     path("resources/trash", resources.Trash.as_view(), name="resources-trash"),
     path("resources/bulk", bulk.Bulk.as_view(), name="resources-bulk"),
-    path("resources/<uuid:resource_id>", resources.ResourceDetail.as_view(), name="resource"),
     path("resources/<uuid:resource_id>/restore", resources.Restoration.as_view(), name="resource-restore"),
     path("resources/<uuid:resource_id>/shares", Shares.as_view(), name="resource-shares"),
     path("resources/<uuid:resource_id>/shares/<uuid:share_id>", OneShare.as_view(), name="resource-share"),
@@ -98,6 +98,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("files/<uuid:file_id>/content", files.FileContent.as_view(), name="file-content"),
     path("files/<uuid:file_id>/complete", uploads.FileCompletion.as_view(), name="file-completion"),
     path("files/<uuid:file_id>/image", pictures.FileImage.as_view(), name="file-image"),
+    path("files/<uuid:file_id>/versions/presign", uploads.PresignedVersions.as_view(), name="presigned-versions"),
     path("files/<uuid:file_id>/versions", files.FileVersions.as_view(), name="file-versions"),
     path("resources/<uuid:resource_id>/files", files.ResourceFiles.as_view(), name="resource-files"),
     path("resources/<uuid:resource_id>/files/<uuid:file_id>", files.OneResourceFile.as_view(), name="resource-file"),

@@ -10,9 +10,13 @@ from celery.schedules import crontab
 from django.apps import apps
 
 from config.startup import explained
+from core import beside
 from core.embedded.process import die_with_supervisor
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
+
+_GRACE_SECONDS: Final = 12.0
+"""How long a child that is told to go waits for providers: longer than their timeouts."""
 
 app = Celery("nook")
 app.set_default()
@@ -28,12 +32,14 @@ SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
     "erase-accounts": ("accounts.tasks.erase_accounts", crontab(minute="20", hour="4"), "maintenance"),
     # core
     "export-audit-head": ("core.tasks.export_audit_head", timedelta(minutes=1), "maintenance"),
+    "maintain-database": ("core.tasks.maintain_database", crontab(minute="0", hour="2"), "maintenance"),
     "make-partitions": ("core.tasks.make_partitions", crontab(minute="20", hour="0"), "maintenance"),
     "remove-job-files": ("core.tasks.remove_expired_files", crontab(minute="10"), "maintenance"),
     "purge": ("core.tasks.purge_expired", crontab(minute="30", hour="3"), "maintenance"),
     # notifications
     "send-webhooks": ("notifications.tasks.send_webhooks", timedelta(minutes=1), "webhooks"),
     "watch-operations": ("notifications.tasks.watch_operations", timedelta(minutes=1), "maintenance"),
+    "heartbeat": ("notifications.tasks.beat_heart", timedelta(minutes=1), "maintenance"),
     "release-messages": ("notifications.tasks.release", timedelta(seconds=30), "notifications"),
     "purge-messages": ("notifications.tasks.purge", crontab(minute="50", hour="3"), "maintenance"),
     # resources
@@ -59,7 +65,14 @@ def set_up_django(**_: Any) -> None:
 
 def tie_to_the_worker(**_: Any) -> None:
     die_with_supervisor()
+    beside.allow()
+
+
+def finish_what_was_left_behind(**_: Any) -> None:
+    """Let what threads of this child still wait for come to its end: a deploy interrupts no delivery."""
+    beside.wait_for_all(seconds=_GRACE_SECONDS)
 
 
 app.on_configure.connect(set_up_django, weak=False)
 signals.worker_process_init.connect(tie_to_the_worker, weak=False)
+signals.worker_process_shutdown.connect(finish_what_was_left_behind, weak=False)

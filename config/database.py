@@ -55,10 +55,11 @@ def _session_settings(*, pooled: bool) -> dict[str, Any]:
     """Return what every session starts with; sessions that a pooler shares keep nothing, their role sets limits."""
     if pooled:
         return {"prepare_threshold": None}
-    return {"options": _session_options()}
+    return {"options": session_options()}
 
 
-def _session_options() -> str:
+def session_options() -> str:
+    """Return the settings of a session as the server takes them when it begins."""
     settings = {
         "lock_timeout": LOCK_TIMEOUT_MS,
         "statement_timeout": STATEMENT_TIMEOUT_MS,

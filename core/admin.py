@@ -262,8 +262,8 @@ class ScheduleRunAdmin(ReadOnlyModelAdmin):
     list_filter = (RunsFilter,)
     ordering = ("-due_at", "name")
     actions = ("run_now",)
-    fields = (("name", "every"), ("due_at", "outcome_label"), ("started_at", "finished_at", "took"), "error")
-    readonly_fields = ("every", "outcome_label", "took")
+    fields = (("name", "every"), ("due_at", "outcome_label"), ("started_at", "finished_at", "took"), "error", "said")
+    readonly_fields = ("every", "outcome_label", "took", "said")
 
     @badge(
         "outcome",
@@ -282,6 +282,10 @@ class ScheduleRunAdmin(ReadOnlyModelAdmin):
             return f"{known[1].total_seconds():g} s"
         # As crontab files write it; Celery wraps it in `<crontab: … (m/h/dM/MY/d)>`.
         return str(known[1]).removeprefix("<crontab: ").partition(" (")[0]
+
+    @admin.display(description="result")
+    def said(self, run: ScheduleRun) -> SafeString:
+        return format_html("<pre>{}</pre>", redact_text(run.result))
 
     @admin.display(description="took")
     def took(self, run: ScheduleRun) -> str:

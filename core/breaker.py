@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 import redis
@@ -75,6 +76,34 @@ def states() -> dict[str, State]:
     return {name: state_of(name) for name in sorted(_KEYS.names())}
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one breaker stands: since when it has not been closed, and when the other side is tried again."""
+
+    name: str
+    state: State
+    since: datetime | None
+    tried_in: timedelta
+
+
+def standings() -> list[Standing]:
+    """Return how every breaker stands that lately was not closed; those that are not come first."""
+    return sorted(
+        (_Circuit(name, _POLICY).standing() for name in _KEYS.names()),
+        key=lambda standing: (standing.state == "closed", standing.name),
+    )
+
+
+def close(name: str) -> State:
+    """Forget the breaker's failures, so that the other side is asked again; return the state that it had."""
+    return _Circuit(name, _POLICY).close()
+
+
+def hold_open(name: str, *, seconds: float) -> State:
+    """Leave the other side alone for this long, whatever its answers were; return the state that it had."""
+    return _Circuit(name, Policy(cooldown=seconds)).open()
+
+
 class _Circuit:
     """One breaker: `tripped` says that it was opened, `open` that the cooldown still runs, `probe` that one tries."""
 
@@ -95,9 +124,28 @@ class _Circuit:
         if state == "open" or (state == "half-open" and not _KEYS.add(self._probe, self._policy.probe)):
             raise CircuitOpen(self._name)
 
+    def standing(self) -> Standing:
+        tripped_at = _KEYS.value(self._tripped)
+        since = None if tripped_at is None else datetime.fromtimestamp(tripped_at, UTC)
+        return Standing(self._name, self.state(), since, timedelta(seconds=_KEYS.rest(self._open)))
+
     def succeeded(self) -> None:
         if self.state() != "closed":
-            _KEYS.delete(self._tripped, self._open, self._probe, self._failures)
+            self.close()
+
+    def close(self) -> State:
+        before = self.state()
+        _KEYS.delete(self._tripped, self._open, self._probe, self._failures)
+        return before
+
+    def open(self) -> State:
+        before, tripped_at = self.state(), _KEYS.value(self._tripped)
+        # A breaker that nobody uses any more is forgotten after a day.
+        _KEYS.put(self._tripped, 86400, tripped_at or int(time.time()))
+        _KEYS.put(self._open, self._policy.cooldown)
+        _KEYS.delete(self._probe, self._failures)
+        _KEYS.remember(self._name)
+        return before
 
     def learned_nothing(self) -> None:
         _KEYS.delete(self._probe)
@@ -105,11 +153,7 @@ class _Circuit:
     def failed(self) -> None:
         tripped = _KEYS.exists(self._tripped)
         if tripped or _KEYS.increment(self._failures, self._policy.window) >= self._policy.failures:
-            # A breaker that nobody uses any more is forgotten after a day.
-            _KEYS.put(self._tripped, 86400)
-            _KEYS.put(self._open, self._policy.cooldown)
-            _KEYS.delete(self._probe, self._failures)
-            _KEYS.remember(self._name)
+            self.open()
 
 
 class _Keys:
@@ -128,8 +172,16 @@ class _Keys:
         milliseconds = int(seconds * 1000)
         return self._ask(lambda: self._add_local(key, seconds), "SET", key, 1, "NX", "PX", milliseconds) is not None
 
-    def put(self, key: str, seconds: float) -> None:
-        self._ask(lambda: self._put_local(key, 1, seconds), "SET", key, 1, "PX", int(seconds * 1000))
+    def put(self, key: str, seconds: float, value: int = 1) -> None:
+        self._ask(lambda: self._put_local(key, value, seconds), "SET", key, value, "PX", int(seconds * 1000))
+
+    def value(self, key: str) -> int | None:
+        found = self._ask(lambda: self._local_value(key), "GET", key)
+        return None if found is None else int(found)
+
+    def rest(self, key: str) -> float:
+        """Return for how many seconds the key will still be there."""
+        return max(0.0, int(self._ask(lambda: self._local_rest(key) * 1000, "PTTL", key)) / 1000)
 
     def increment(self, key: str, seconds: float) -> int:
         """Count one more; the first of a window says when it ends."""
@@ -157,6 +209,9 @@ class _Keys:
     def _local_value(self, key: str) -> int | None:
         value, until = self._local.get(key, (0, 0.0))
         return value if until > time.monotonic() else None
+
+    def _local_rest(self, key: str) -> float:
+        return self._local.get(key, (0, 0.0))[1] - time.monotonic()
 
     def _put_local(self, key: str, value: int, seconds: float) -> None:
         self._local[key] = (value, time.monotonic() + seconds)

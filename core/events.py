@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,9 +12,10 @@ from django.db import connection, models, transaction
 from core import context
 from core.copying import array, copy_rows
 from core.event_types import patterns_of
-from core.identifiers import uuid7
+from core.identifiers import uuid7_texts
 from core.models import Event
 from core.permissions import Caller
+from core.plans import Insertion
 from core.queue import enqueue_many
 
 Handler = Callable[[Event], None]
@@ -31,8 +33,13 @@ class Subscriber:
 
     def hears(self, type_: str) -> bool:
         """Return whether events of this type are for this subscriber, and somebody waits for them at this moment."""
-        is_of_types = not set(patterns_of(type_)).isdisjoint(self.types)
+        is_of_types = not _patterns(type_).isdisjoint(self.types)
         return is_of_types and (self.awaited is None or self.awaited(type_))
+
+
+@lru_cache(maxsize=1024)
+def _patterns(type_: str) -> frozenset[str]:
+    return frozenset(patterns_of(type_))
 
 
 SUBSCRIBERS: Final[dict[str, Subscriber]] = {}
@@ -83,18 +90,27 @@ def publish(
         ip=work.ip,
         user_agent=work.user_agent[:512],
     )
-    event.save(force_insert=True)
+    _insertion().run(event)
     listeners = [listener.name for listener in SUBSCRIBERS.values() if listener.hears(type)]
     if listeners:
         promise(event.id, listeners)
     return event
 
 
+@lru_cache(maxsize=1)
+def _insertion() -> Insertion:
+    return Insertion(
+        Event,
+        *("id", "type", "actor", "on_behalf_of", "subject_type", "subject_id", "payload", "audience"),
+        *("request_id", "trace_id", "ip", "user_agent"),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Telling:
     """What one of many events tells: its subject's id, its data as JSON, and whom."""
 
-    subject_id: UUID
+    subject_id: UUID | str
     data: str
     audience: tuple[UUID, ...] = ()
 
@@ -104,26 +120,30 @@ class Telling:
         return array([str(user_id) for user_id in self.audience])
 
 
-def publish_many(type: str, *, subject_type: str, actor: Caller, tellings: Sequence[Telling]) -> None:
+def publish_many(
+    type: str, *, subject_type: str, actor: Caller, tellings: Sequence[Telling], queue: str = "bulk"
+) -> None:
     """Write many events of one type as `publish` writes one: by COPY.
 
-    Their subscribers work them off in the queue `bulk`, where they delay nobody who waits for an answer.
+    Their subscribers work them off in the queue `bulk`, where they delay nobody who waits for an answer, unless another
+    one is named; the empty string is that of the task.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("Events are published in the transaction of what they tell about.")
     work = context.current()
     who = (actor.impersonated_by or actor.id, actor.id if actor.impersonated_by else None)
+    told_who = [None if one is None else str(one) for one in who]
     where = (work.request_id, work.trace_id, work.ip, work.user_agent[:512])
-    ids = [uuid7() for _ in tellings]
+    ids = uuid7_texts(len(tellings))
     rows = (
-        (id_, type, *who, subject_type, telling.subject_id, telling.data, telling.told, *where, *salts)
+        (id_, type, *told_who, subject_type, telling.subject_id, telling.data, telling.told, *where, *salts)
         for id_, telling, salts in zip(ids, tellings, _salts(len(ids)), strict=True)
     )
     copy_rows("events", _COPIED, rows)
     listeners = [listener.name for listener in SUBSCRIBERS.values() if listener.hears(type)]
     if listeners:
         calls = [{"event_id": id_, "subscriber": name} for id_ in ids for name in listeners]
-        enqueue_many("core.tasks.handle_event", calls, queue="bulk")
+        enqueue_many("core.tasks.handle_event", calls, queue=queue)
 
 
 _COPIED: Final = (

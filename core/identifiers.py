@@ -23,9 +23,25 @@ def uuid7() -> UUID:
     return UUID(int=value)
 
 
-def _next_tick() -> int:
+def uuid7_texts(count: int) -> list[str]:
+    """Return so many UUIDv7, each later than the one before, as text: at a fraction of what one by one would cost."""
+    first = _next_tick(count)
+    random = os.urandom(8 * count)
+    return [_text_of(first + place, random[8 * place : 8 * place + 8]) for place in range(count)]
+
+
+def _text_of(tick: int, random: bytes) -> str:
+    milliseconds, fraction = divmod(tick, 4096)
+    high = f"{milliseconds & (2**48 - 1):012x}"
+    low = f"{int.from_bytes(random, 'big') & (2**62 - 1) | 0b10 << 62:016x}"
+    return f"{high[:8]}-{high[8:]}-7{fraction:03x}-{low[:4]}-{low[4:]}"
+
+
+def _next_tick(count: int = 1) -> int:
+    """Return the first of `count` ticks that nobody else of this process gets."""
     global _last_tick
     tick = time.time_ns() * 4096 // 1_000_000
     with _lock:
-        _last_tick = max(tick, _last_tick + 1)
-        return _last_tick
+        first = max(tick, _last_tick + 1)
+        _last_tick = first + count - 1
+        return first

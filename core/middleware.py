@@ -4,7 +4,7 @@ An API path goes through the edge and nothing else: no session, no CSRF cookie, 
 classes are Django's and our libraries' own, told to look away from API paths.
 """
 
-import os
+import random
 import re
 import time
 from collections.abc import Callable
@@ -28,6 +28,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from core.addresses import client_address
 from core.api.middleware import enveloped
 from core.context import WorkContext, working
+from core.headers import put, put_if_missing
 from core.logging import access_line, redact_text
 from core.metrics import ACTIVE, count_request
 from core.permissions import Caller
@@ -95,14 +96,14 @@ class EdgeMiddleware:
 
     def _set_headers(self, request: HttpRequest, response: HttpResponseBase, context: WorkContext) -> None:
         headers = response.headers
-        headers["X-Request-ID"] = context.request_id
+        put(headers, "X-Request-ID", context.request_id)
         # Checked and encoded once, not for every answer.
         headers._store.update(_SECURITY_HEADERS._store)
         if is_api(request):
-            headers.setdefault("Content-Security-Policy", _API_POLICY)
+            put_if_missing(headers, "Content-Security-Policy", _API_POLICY)
         if isinstance(response, HttpResponse) and response.status_code not in _BODILESS:
             # Without it the server would send the body in chunks.
-            headers.setdefault("Content-Length", str(len(response.content)))
+            put_if_missing(headers, "Content-Length", str(len(response.content)))
         if self._checks_https and request.is_secure():
             headers["Strict-Transport-Security"] = _hsts()
 
@@ -191,11 +192,16 @@ def _context_of(meta: dict[str, Any]) -> WorkContext:
     request_id = meta.get("HTTP_X_REQUEST_ID", "")
     traceparent = meta.get("HTTP_TRACEPARENT", "")
     return WorkContext(
-        request_id=request_id if _REQUEST_ID.fullmatch(request_id) else os.urandom(16).hex(),
+        request_id=request_id if _REQUEST_ID.fullmatch(request_id) else _new_request_id(),
         traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
         ip=client_address(meta, trusted_proxies=settings.TRUSTED_PROXY_COUNT),
         user_agent=meta.get("HTTP_USER_AGENT", "")[:500],
     )
+
+
+def _new_request_id() -> str:
+    # A name, no secret: asking the system for it would let other threads in between.
+    return f"{random.getrandbits(128):032x}"  # see above
 
 
 def _hsts() -> str:

@@ -19,6 +19,7 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, JSONField, Model, QuerySet
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg import pq, sql
 from psycopg.errors import error_from_result
@@ -41,6 +42,18 @@ class Slot(Expression):
     @property
     def identity(self) -> tuple[Any, ...]:
         return (type(self), self.name)
+
+
+class Unseen(Slot):
+    """A slot whose value the planner never sees, for statements of which one plan is best whoever asks.
+
+    PostgreSQL plans anew for each value where it believes that this pays; here it cannot, and keeps the plan.
+    """
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        text, parameters = super().as_sql(compiler, connection)
+        # The second cast keeps `ANY((SELECT …))` from asking for any row of a query.
+        return f"(SELECT {text})::{self.output_field.db_type(connection)}", parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,8 @@ class Statement:
         parameters = [values[name] for name in self._names]
         if database.execute_wrappers or database.queries_logged:
             return self._fetch_counted(database, parameters)
-        database.ensure_connection()
+        if database.connection is None:
+            database.ensure_connection()
         try:
             with database.wrap_database_errors:
                 return self._fetch(database, parameters)
@@ -197,15 +211,21 @@ class Insertion:
         """Name the fields that are written; every other column has a default in the database, or is null."""
         fields = {field.name: field for field in model._meta.concrete_fields}
         self._fields: Final = [fields[name] for name in names]
+        self._by_default: Final = [
+            field.attname for field in fields.values() if field.has_db_default() and field.name not in names
+        ]
         columns = ", ".join(f'"{field.column}"' for field in self._fields)
         places = ", ".join(f"{{${field.attname}}}" for field in self._fields)
         table = model._meta.db_table
         self._statement: Final = Statement(f'INSERT INTO "{table}" ({columns}) VALUES ({places}) RETURNING 1')  # noqa: S608  # names of ours
 
     def run(self, row: Model) -> None:
-        """Insert the row; what the database defaults to is not read back."""
+        """Insert the row; what the database defaults to is read when somebody asks the row for it."""
         self._statement.fetch({field.attname: _stored(field, getattr(row, field.attname)) for field in self._fields})
         row._state.adding = False
+        for name in self._by_default:
+            if isinstance(row.__dict__.get(name), DatabaseDefault):
+                del row.__dict__[name]
 
 
 def _stored(field: "Field[Any, Any]", value: Any) -> Any:
@@ -225,8 +245,9 @@ def _may_prepare(database: BaseDatabaseWrapper) -> bool:
     has begun has reached the server, which the driver sees to at its first statement."""
     if database.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
         return False
-    status = database.connection.pgconn.transaction_status
-    return bool(database.autocommit or status == pq.TransactionStatus.INTRANS)
+    if database.autocommit:
+        return True
+    return bool(database.connection.pgconn.transaction_status == pq.TransactionStatus.INTRANS)
 
 
 def _name_of(query: bytes, driver: psycopg.Connection[Any]) -> bytes:

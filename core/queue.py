@@ -23,11 +23,15 @@ QUEUES: Final = ("critical", "default", "notifications", "webhooks", "bulk", "ma
 
 
 class RetryLater(Exception):  # it is an instruction, not a failure
-    """Raised by a task that cannot do its work now: run it again after `after`, the attempt counted."""
+    """Raised by a task that cannot do its work now: run it again after `after`.
 
-    def __init__(self, *, after: timedelta | None = None, reason: str) -> None:
+    The attempt counts, unless it was none (`is_attempt`): whoever says so knows that it comes to an end.
+    """
+
+    def __init__(self, *, after: timedelta | None = None, reason: str, is_attempt: bool = True) -> None:
         self.after = after
         self.reason = reason
+        self.is_attempt = is_attempt
         super().__init__(reason)
 
 
@@ -35,12 +39,16 @@ class GiveUp(Exception):  # it is an instruction, not a failure
     """Raised by a task that knows that trying again is of no use: straight to the dead letters."""
 
 
+Function: TypeAlias = Callable[..., str | None]
+"""What runs when a task does; a text that it returns says what was done."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
     """A task by its path, its queue and how often and how fast it is tried again."""
 
     path: str
-    function: Callable[..., None]
+    function: Function
     queue: str
     max_attempts: int
     first_delay: timedelta
@@ -63,15 +71,16 @@ def task(
     first_delay: timedelta = timedelta(seconds=5),
     longest_delay: timedelta = timedelta(hours=6),
     given_up: Callable[..., None] | None = None,
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+) -> Callable[[Function], Function]:
     """Make a function of `<app>/tasks.py` a task; it takes ids by keyword, accepts unknown ones and may run twice.
 
+    What it returns is shown beside its runs where it is a schedule's, and otherwise goes to nobody.
     `given_up` is called with the same keywords in the transaction that moves a run to the dead letters.
     """
     if queue not in QUEUES:
         raise ValueError(f"There is no queue {queue!r}; there are {', '.join(QUEUES)}.")
 
-    def register(function: Callable[..., None]) -> Callable[..., None]:
+    def register(function: Function) -> Function:
         path = f"{function.__module__}.{function.__qualname__}"
         TASKS[path] = TaskDefinition(path, function, queue, max_attempts, first_delay, longest_delay, given_up)
         return function

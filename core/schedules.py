@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from celery.schedules import crontab
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
 from core import seal
@@ -27,6 +28,7 @@ from core.worker import ClockTime
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
+_RESULT_LENGTH: Final = 10_000
 
 Every: TypeAlias = crontab | timedelta
 Schedules: TypeAlias = Mapping[str, tuple[str, Every, str]]
@@ -101,18 +103,18 @@ def run_now(*, name: str, actor: Caller) -> ScheduleRun:
 
 
 def run(*, run_id: int, name: str) -> None:
-    """Run the schedule's task and record when it began, when it ended and how."""
+    """Run the schedule's task and record when it began, when it ended and how, with what it has to say."""
     path = registered()[name][0]
-    with _recorded(run_id):
-        definition(path).function()
+    with _recorded(run_id) as row:
+        row.update(result=str(definition(path).function() or "")[:_RESULT_LENGTH])
 
 
 @contextmanager
-def _recorded(run_id: int) -> Iterator[None]:
+def _recorded(run_id: int) -> Iterator[QuerySet[ScheduleRun]]:
     row = ScheduleRun.objects.filter(id=run_id)
-    row.update(outcome=ScheduleRun.RUNNING, started_at=ClockTime(), finished_at=None, error="")
+    row.update(outcome=ScheduleRun.RUNNING, started_at=ClockTime(), finished_at=None, error="", result="")
     try:
-        yield
+        yield row
     except Exception as error:
         row.update(outcome=ScheduleRun.FAILED, finished_at=ClockTime(), error=f"{type(error).__name__}: {error}"[:500])
         raise

@@ -17,4 +17,4 @@ def neutralised(text: str) -> str:
 
 def original(text: str) -> str:
     """Return the text that `neutralised` was given."""
-    return text[1:] if _NEUTRALISED.match(text) else text
+    return text[1:] if text.startswith("'") and _NEUTRALISED.match(text) else text

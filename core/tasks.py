@@ -6,11 +6,11 @@ from uuid import UUID
 from celery import shared_task
 from django.core.files.storage import default_storage
 
-from core import events, jobs, partitions, purge, schedules, seal, worker
+from core import events, jobs, maintenance, partitions, purge, schedules, seal, worker
 from core.queue import task
 
 
-@shared_task(name="core.run", ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name="core.run", Request="core.lost_workers:WatchedRequest", ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
 def run(outbox_id: int, **_unknown: object) -> None:
     """Run one outbox row: the only task that Celery knows, so that a message is an id and nothing else."""
     worker.run(outbox_id)
@@ -44,6 +44,12 @@ def remove_file(*, name: str, **_unknown: object) -> None:
 def make_partitions(**_unknown: object) -> None:
     """Keep the coming months of the log ready."""
     partitions.make_partitions()
+
+
+@task(queue="maintenance")
+def maintain_database(**_unknown: object) -> str:
+    """Give the planner fresh statistics, and look what has gone wrong in tables and indexes."""
+    return str(maintenance.maintain())
 
 
 @task(queue="maintenance")

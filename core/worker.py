@@ -2,11 +2,13 @@
 
 A row is run by one worker at a time. The claim is a lease that a thread renews while the task runs,
 so a worker that is killed gives its row back within seconds, and it holds through PgBouncer, where
-session locks do not. A task that kills its worker never reports back; `runs` counts its starts.
+session locks do not. A task that kills its worker never reports back; `runs` counts its starts, and what is known
+of its end is where that thread last saw it, and what its worker's parent was told by the kernel.
 """
 
 import logging
 import random
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -18,7 +20,8 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, models, transaction
-from django.db.models.functions import Now
+from django.db.models import F, Value
+from django.db.models.functions import Concat, Now, Right
 
 from core import context, queue
 from core.models import DeadLetter, OutboxRow
@@ -28,6 +31,7 @@ logger = logging.getLogger(__name__)
 MAX_RUNS: Final = 4
 """How often a row is started without ever reporting back: more, and it is taken for a killer of workers."""
 
+_LONGEST_ERROR: Final = 10_000
 
 # Neither waits for the disk. Should the database crash within the second, the row is there again and runs
 # again, as it does when a worker is killed at this point; waiting would halve what a worker gets done.
@@ -93,7 +97,7 @@ def _execute(row: OutboxRow) -> None:
         definition.function(**row.kwargs)
     except queue.RetryLater as later:
         logger.info("task postponed", extra={"task": row.task, "outbox_id": row.id, "reason": later.reason})
-        _fail(row, reason=later.reason, after=later.after)
+        _fail(row, reason=later.reason, after=later.after, is_attempt=later.is_attempt)
     except queue.GiveUp as verdict:
         bury(row, reason=str(verdict), attempts=row.attempts + 1)
     except Exception as error:
@@ -108,10 +112,12 @@ def _remove(row: OutboxRow) -> None:
         cursor.execute(_REMOVE, [row.id])
 
 
-def _fail(row: OutboxRow, *, reason: str, trace: str = "", after: timedelta | None = None) -> None:
+def _fail(
+    row: OutboxRow, *, reason: str, trace: str = "", after: timedelta | None = None, is_attempt: bool = True
+) -> None:
     definition = queue.TASKS.get(row.task)
-    attempts = row.attempts + 1
-    if definition is not None and attempts >= definition.max_attempts:
+    attempts = row.attempts + is_attempt
+    if is_attempt and definition is not None and attempts >= definition.max_attempts:
         bury(row, reason=reason, trace=trace, attempts=attempts)
         return
     wait = after if after is not None else _backoff(definition, attempts)
@@ -168,7 +174,8 @@ def _tell_given_up(row: OutboxRow) -> None:
 @contextmanager
 def _renewed_lease(row: OutboxRow) -> Iterator[None]:
     done = threading.Event()
-    keeper = threading.Thread(target=_keep_lease, args=(row.id, row.leased_by, done), daemon=True)
+    arguments = (row.id, row.leased_by, done, threading.get_ident())
+    keeper = threading.Thread(target=_keep_lease, args=arguments, daemon=True)
     keeper.start()
     try:
         yield
@@ -177,14 +184,28 @@ def _renewed_lease(row: OutboxRow) -> Iterator[None]:
         keeper.join()
 
 
-def _keep_lease(outbox_id: int, token: UUID, done: threading.Event) -> None:
+def _keep_lease(outbox_id: int, token: UUID, done: threading.Event, worked_by: int) -> None:
     while not done.wait(_lease().total_seconds() / 4):
         try:
-            OutboxRow.objects.filter(id=outbox_id, leased_by=token).update(due_at=ClockTime() + _lease())
+            OutboxRow.objects.filter(id=outbox_id, leased_by=token).update(
+                due_at=ClockTime() + _lease(), last_error=_last_seen(worked_by)
+            )
         except (DatabaseError, InterfaceError):
             logger.warning("lease not renewed", exc_info=True, extra={"outbox_id": outbox_id})
             connection.close()
     connection.close()
+
+
+def _last_seen(thread: int) -> str:
+    """Return where a thread is at this moment: of a task that is killed later on, it is all the traceback there is."""
+    frame = sys._current_frames().get(thread)
+    return f"Last seen here:\n{''.join(traceback.format_stack(frame))}" if frame else ""
+
+
+def note_lost(outbox_id: int, *, reason: str) -> None:
+    """Write down how a worker ended that was running the row, for whoever reads its dead letter."""
+    line = Concat(F("last_error"), Value(f"{reason}\n"), output_field=models.TextField())
+    OutboxRow.objects.filter(id=outbox_id).update(last_error=Right(line, _LONGEST_ERROR))
 
 
 def _lease() -> timedelta:

@@ -13,7 +13,7 @@ from accounts.models import User
 from core.api.access import SIGNED_IN
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.views import ApiView
 from core.audit import changed_fields
 from core.models import Event
@@ -53,6 +53,9 @@ class ActivityShape(serializers.Serializer[Any]):
     occurred_at = serializers.DateTimeField()
 
 
+ActivityListQuery: Final = trimmed(PagedQuery, ActivityShape)
+
+
 class Activity(ApiView):
     access = {"GET": SIGNED_IN}
     keeps_secrets = True
@@ -63,7 +66,7 @@ class Activity(ApiView):
             "What the caller did, what administrators did in their place, and what happened to their account, newest "
             "first. Where somebody else acted, where they acted from is not told."
         ),
-        query=PagedQuery,
+        query=ActivityListQuery,
         response=ActivityShape,
         many=True,
         paginated=True,
@@ -74,7 +77,7 @@ class Activity(ApiView):
         return paginate(
             _activity_of(me),
             request,
-            parse_query(PagedQuery, request),
+            parse_query(ActivityListQuery, request),
             shape=lambda event: _shape(event, me),
             sorts={"seq": "seq"},
             default_sort="-seq",

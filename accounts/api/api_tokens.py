@@ -14,7 +14,7 @@ from core.api.envelope import created, no_content
 from core.api.fields import NameField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, ReauthenticationRequired
@@ -57,13 +57,16 @@ class NewApiTokenShape(ApiTokenShape):
     token = serializers.CharField(help_text="Shown this once.")
 
 
+ApiTokenListQuery: Final = trimmed(PagedQuery, ApiTokenShape)
+
+
 class ApiTokens(ApiView):
     access = {"GET": SIGNED_IN, "POST": SIGNED_IN}
 
     @operation(
         "List one's personal access tokens",
         description="Those that nobody has revoked; the tokens themselves are kept nowhere.",
-        query=PagedQuery,
+        query=ApiTokenListQuery,
         response=ApiTokenShape,
         many=True,
         paginated=True,
@@ -73,7 +76,7 @@ class ApiTokens(ApiView):
         return paginate(
             ApiToken.objects.unrevoked().filter(user_id=self.caller.own_id),
             request,
-            parse_query(PagedQuery, request),
+            parse_query(ApiTokenListQuery, request),
             shape=_shape,
             sorts={"created_at": "created_at"},
             default_sort="-created_at",

@@ -16,7 +16,7 @@ from core.api.envelope import created, no_content, success
 from core.api.fields import NameField, PlainTextField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, SortedQuery, parse_query
+from core.api.query import PagedQuery, SortedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound, PreconditionFailed
@@ -41,15 +41,23 @@ class RoleInput(StrictSerializer):
     require_mfa = serializers.BooleanField(default=False)
 
 
+RoleListQuery: Final = trimmed(RoleQuery, RoleShape)
+
+
 class Roles(ApiView):
     access = {"GET": "read:role", "POST": ADMIN}
     token_scopes = {"GET": "read:role", "POST": ADMIN}
 
     @operation(
-        "List roles", query=RoleQuery, response=RoleShape, many=True, paginated=True, response_example=[ROLE_EXAMPLE]
+        "List roles",
+        query=RoleListQuery,
+        response=RoleShape,
+        many=True,
+        paginated=True,
+        response_example=[ROLE_EXAMPLE],
     )
     def get(self, request: Request) -> HttpResponse:
-        query = parse_query(RoleQuery, request)
+        query = parse_query(RoleListQuery, request)
         return paginate(Role.objects.all(), request, query, shape=role_shape, sorts=_SORTS, default_sort="name")
 
     @operation(

@@ -1,7 +1,7 @@
 """`/auth/login`, `/auth/refresh-token`, `/auth/logout…`, `/auth/reauthenticate`, `/auth/sessions`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -31,7 +31,7 @@ from core.api.envelope import no_content, success
 from core.api.fields import SecretField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import (
@@ -196,12 +196,15 @@ class ReauthenticateOptions(ApiView):
         return success({"options": mfa_sign_in.begin_reauthentication(actor=self.caller)})
 
 
+SessionListQuery: Final = trimmed(PagedQuery, SessionShape)
+
+
 class Sessions(ApiView):
     access = {"GET": SIGNED_IN}
 
     @operation(
         "List one's sessions",
-        query=PagedQuery,
+        query=SessionListQuery,
         response=SessionShape,
         many=True,
         paginated=True,
@@ -211,7 +214,7 @@ class Sessions(ApiView):
         return paginate(
             Session.objects.live().filter(user_id=self.caller.own_id),
             request,
-            parse_query(PagedQuery, request),
+            parse_query(SessionListQuery, request),
             shape=lambda session: session_shape(session, current=self.caller.session_id),
             sorts={"created_at": "created_at"},
             default_sort="-created_at",

@@ -19,7 +19,7 @@ from core.api.envelope import no_content, success
 from core.api.fields import SecretField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.crypto import random_token
@@ -181,12 +181,15 @@ class OAuthCallback(ApiView):
         return response
 
 
+ConnectionListQuery: Final = trimmed(PagedQuery, ConnectionShape)
+
+
 class Connections(ApiView):
     access = {"GET": SIGNED_IN}
 
     @operation(
         "List one's connections to providers",
-        query=PagedQuery,
+        query=ConnectionListQuery,
         response=ConnectionShape,
         many=True,
         paginated=True,
@@ -196,7 +199,7 @@ class Connections(ApiView):
         return paginate(
             Connection.objects.filter(user_id=self.caller.own_id),
             request,
-            parse_query(PagedQuery, request),
+            parse_query(ConnectionListQuery, request),
             shape=connection_shape,
             sorts={"created_at": "created_at"},
             default_sort="-created_at",

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from django.conf import settings
-from django.db import connection
 
 from accounts.models import User
 from accounts.models.users import NEVER_SET_UP
 from core.errors import Conflict, PermissionDenied
+from core.locks import NamedLock
 from core.permissions import ADMIN, Caller
 
-_LOCK_NAME = "nook.administration"
+_LOCK: Final = NamedLock("nook.administration")
 
 
 @contextmanager
@@ -20,8 +21,7 @@ def keeping_an_admin() -> Iterator[None]:
 
     Whoever might take one waits here for the others, so two administrators cannot demote each other at once.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_LOCK_NAME])
+    _LOCK.hold()
     had_one = _has_admin()
     yield
     if had_one and not _has_admin():

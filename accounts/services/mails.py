@@ -9,11 +9,21 @@ from accounts.models import User
 from accounts.services.single_use_tokens import LIFETIMES, issue_token, link_to
 from core import context
 from core.ratelimit import take
-from notifications.services import send
+from notifications.kinds import kind_of
+from notifications.models import IN_APP
+from notifications.services import News, notify, send
 
 
 def tell(user: User, kind: str, *, address: str = "", **variables: str) -> None:
-    """Send the user (or another address of theirs) a message of this kind, in the transaction at hand."""
+    """Tell the user something of this kind, in the transaction at hand: in their inbox too, unless it holds a secret.
+
+    With an `address` the mail goes there: to one that they had, or are to have.
+    """
+    is_in_inbox = IN_APP in kind_of(kind).channels
+    if is_in_inbox:
+        notify(News(kind, variables, only_in_app=bool(address)), to=[user.pk])
+    if is_in_inbox and not address:
+        return
     send(
         kind,
         to=user.pk,

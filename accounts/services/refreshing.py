@@ -20,7 +20,7 @@ from core.crypto import is_well_formed_token
 from core.errors import InvalidToken, SessionRevoked, TokenExpired, TokenReused
 from core.events import publish
 from core.permissions import Caller
-from notifications.services import send
+from notifications.services import News, notify
 
 
 def refresh_session(*, refresh_token: str) -> SignIn:
@@ -118,14 +118,8 @@ def _end_stolen(spent: SpentRefreshToken) -> None:
     publish("session.token_reused", subject=session, actor=owner, audience=[session.user_id])
     revoke(session, actor=owner, reason="token_reuse")
     work = context.current()
-    send(
-        "account.token_reuse",
-        to=session.user_id,
-        address=session.user.email,
-        name=session.user.name,
-        locale=session.user.locale,
-        context={"ip": work.ip or "", "device": device_name(work.user_agent)},
-    )
+    variables = {"ip": work.ip or "", "device": device_name(work.user_agent)}
+    notify(News("account.token_reuse", variables), to=[session.user_id])
 
 
 def _pair(session: Session, refresh_token: str) -> SignIn:

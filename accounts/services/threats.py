@@ -14,8 +14,6 @@ are told. `mass_rule` counts instead: so many events of one person within an hou
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import reduce
-from operator import or_
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,8 +26,8 @@ from accounts.models import Threat, User
 from core.events import publish, subscriber
 from core.models import Event
 from core.permissions import ADMIN, SYSTEM, Caller
-from notifications.models import Message
-from notifications.services import send
+from notifications.models import Notification
+from notifications.services import News, notify
 
 HOUR: Final = timedelta(hours=1)
 KEPT: Final = timedelta(days=365)
@@ -131,12 +129,10 @@ def review_threats(*, ids: Iterable[UUID], actor: Caller) -> int:
     return sum(_review(threat_id, actor) for threat_id in ids)
 
 
-def alerts_about(user_id: UUID) -> QuerySet[Message]:
-    """Return the messages by which staff were told of the user's threats; they name the user."""
-    beginnings = [f"threat:{pk}:" for pk in Threat.objects.filter(user_id=user_id).values_list("pk", flat=True)]
-    if not beginnings:
-        return Message.objects.none()
-    return Message.objects.filter(reduce(or_, (Q(dedup_key__startswith=beginning) for beginning in beginnings)))
+def alerts_about(user_id: UUID) -> QuerySet[Notification]:
+    """Return what staff were told of the user's threats, in their inboxes and by messages; it names the user."""
+    threats = Threat.objects.filter(user_id=user_id).values_list("pk", flat=True)
+    return Notification.objects.filter(kind="ops.alert", dedup_key__in=[_staff_key(pk) for pk in threats])
 
 
 def purge_threats() -> int:
@@ -161,15 +157,7 @@ def _tell(rule: Rule, threat: Threat, user: User, finding: Finding) -> None:
     """Tell the person and the holders of `admin`, each once, however often this runs."""
     if rule.tells_user:
         variables = finding.variables or {"title": rule.title, "text": finding.summary}
-        send(
-            rule.tells_user,
-            to=user.pk,
-            address=user.email,
-            name=user.name,
-            locale=user.locale,
-            context=variables,
-            dedup_key=f"threat:{threat.pk}",
-        )
+        notify(News(rule.tells_user, variables, dedup_key=f"threat:{threat.pk}"), to=[user.pk])
     if not rule.tells_staff:
         return
     alert = {
@@ -177,10 +165,13 @@ def _tell(rule: Rule, threat: Threat, user: User, finding: Finding) -> None:
         "text": finding.summary,
         "link": f"{settings.PUBLIC_URL}/admin/accounts/threat/{threat.pk}/change/",
     }
-    for admin_id in User.objects.filter(is_active=True, role__permissions__contains=[ADMIN]).values_list(
-        "pk", flat=True
-    ):
-        send("ops.alert", to=admin_id, context=alert, dedup_key=f"threat:{threat.pk}:{admin_id}")
+    staff = User.objects.filter(is_active=True, role__permissions__contains=[ADMIN])
+    notify(News("ops.alert", alert, dedup_key=_staff_key(threat.pk)), to=list(staff.values_list("pk", flat=True)))
+
+
+def _staff_key(threat_id: UUID) -> str:
+    """Return the key under which staff are told once: not the person's own, who may be an administrator too."""
+    return f"threat:{threat_id}:staff"
 
 
 def _report_mass(mass: MassRule, since: datetime) -> int:

@@ -78,3 +78,9 @@ def bearer(access_token: str) -> dict[str, str]:
 def kinds_sent_to(address: str) -> list[str]:
     """Return the kinds of the messages to this address, oldest first."""
     return list(Message.objects.filter(address=address).order_by("id").values_list("kind", flat=True))
+
+
+def variables_of(message: Message) -> dict[str, str]:
+    """Return what a message tells: its own words, or those of the notification that it is of."""
+    told = message.context if message.notification is None else message.notification.context
+    return dict(told or {})

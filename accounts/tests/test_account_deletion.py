@@ -11,14 +11,14 @@ from accounts.models import ApiToken, Session, SingleUseToken, User
 from accounts.services.erasing import erase_account, erase_due_accounts
 from accounts.services.own_account import delete_own_account
 from accounts.services.threats import RULES, Finding, report
-from accounts.tests.answers import SESSION_REVOKED, ClientOf, bearer, error_of, sign_in, tables
+from accounts.tests.answers import SESSION_REVOKED, ClientOf, bearer, error_of, sign_in, tables, variables_of
 from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user, start_stay
 from accounts.tests.user_answers import LAST_ADMIN
 from core.errors import SessionRevoked
 from core.models import IdempotencyKey
 from core.permissions import SYSTEM, Caller
 from core.tests.spine import Drain, Events
-from notifications.models import Message
+from notifications.models import Message, Notification
 from notifications.tests.smtp import SmtpSink
 
 PROFILE = "/api/v1/profile"
@@ -47,13 +47,14 @@ def test_what_staff_were_told_of_the_person_goes_too(owner: User, admin: User, d
     drain()
     alert = Message.objects.get(kind="ops.alert", recipient=admin)
     other = report(RULES["passkey_copy"], Finding(admin.pk, "About somebody else."), seen_at=datetime.now(UTC))
-    assert owner.email in str(alert.context)
+    assert owner.email in str(variables_of(alert))
     assert other is not None
 
     erase_account(actor=SYSTEM, user_id=owner.pk, even_in_use=True)
 
-    kept = list(Message.objects.filter(kind="ops.alert"))
-    assert [message.dedup_key for message in kept] == [f"threat:{other.pk}:{admin.pk}"]
+    kept = Notification.objects.filter(kind="ops.alert")
+    assert list(kept.values_list("dedup_key", flat=True)) == [f"threat:{other.pk}:staff"]
+    assert list(Message.objects.filter(kind="ops.alert")) == list(Message.objects.filter(notification__in=kept))
 
 
 def test_answers_kept_for_who_acted_in_their_place_go_too(owner: User, admin: User) -> None:

@@ -22,6 +22,7 @@ from accounts.tests.answers import (
     kinds_sent_to,
     refusal,
     tables,
+    variables_of,
 )
 from accounts.tests.factories import PASSWORD, access_token_of, create_session
 from accounts.tests.mfa import Phone, give_phone, mfa_token_of, verify
@@ -256,7 +257,7 @@ def test_the_mail_says_what_was_changed(owner: User, client_of: ClientOf, drain:
     client.post(CONFIRM, {"code": begin(client).code()})
     drain()
 
-    assert Message.objects.get().context["change"] == "An authenticator app was added."
+    assert variables_of(Message.objects.get())["change"] == "An authenticator app was added."
     assert "An authenticator app was added." in text_of(smtp_sink.to(owner.email)[0])
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Connection, Passkey, Session, SocialFlow, User
-from accounts.tests.answers import NOT_FOUND, ClientOf, error_of, kinds_sent_to, refusal, sign_in, tables
+from accounts.tests.answers import NOT_FOUND, ClientOf, error_of, kinds_sent_to, refusal, sign_in, tables, variables_of
 from accounts.tests.authenticator import Authenticator
 from accounts.tests.factories import access_token_of, create_connection, create_session, create_user
 from accounts.tests.oidc_provider.process import ProviderProcess
@@ -63,7 +63,7 @@ def test_the_mail_says_what_was_done_and_from_where(
 ) -> None:
     sign_in_with(provider, client_of(owner), "nina")
 
-    context = Message.objects.get().context
+    context = variables_of(Message.objects.get())
     assert (context["provider"], context["change"]) == ("Acme", "connected to")
     assert context.keys() >= {"ip", "device"}
 
@@ -119,7 +119,7 @@ def test_a_connection_is_removed(provider: ProviderProcess, client_of: ClientOf,
 
     assert (answer.status_code, client.get(PATH).json()["data"]) == (204, [])
     assert [event.payload for event in events("connection.*")] == [{"provider": "github", "reason": "removed"}]
-    assert Message.objects.get().context["change"] == "removed from"
+    assert variables_of(Message.objects.get())["change"] == "removed from"
     assert client.delete(f"{PATH}/{connection.pk}").status_code == 404
 
 

@@ -14,7 +14,7 @@ from accounts.models import KnownDevice, Session, Threat, User
 from accounts.services import threats
 from accounts.services.refreshing import refresh_session
 from accounts.services.threats import Finding, look_for_masses, purge_threats, review_threats, threat_rule
-from accounts.tests.answers import kinds_sent_to, tokens_of
+from accounts.tests.answers import kinds_sent_to, tokens_of, variables_of
 from accounts.tests.factories import PASSWORD
 from accounts.tests.mfa import give_phone, mfa_token_of, verify
 from accounts.tests.mmdb import write_countries
@@ -79,8 +79,7 @@ def test_the_owner_hears_of_a_device_that_is_not_known(owner: User, admin: User,
     message = Message.objects.get(address=owner.email)
     moment = Session.objects.latest("created_at").created_at
     assert message.kind == "account.new_device"
-    assert message.context == {
-        "name": owner.name,
+    assert variables_of(message) == {
         "device": "Firefox on Linux",
         "ip": "203.0.113.9",
         "time": f"{moment:%d %B %Y, %H:%M} UTC",
@@ -153,7 +152,7 @@ def test_a_sign_in_from_a_new_country_is_told_to_owner_and_staff(owner: User, ad
     assert told(owner.email) == ["account.unusual_activity"]
     assert told(admin.email) == ["ops.alert"]
     alert = Message.objects.get(address=admin.email)
-    assert alert.context["link"] == f"https://nook.example/admin/accounts/threat/{threat.pk}/change/"
+    assert variables_of(alert)["link"] == f"https://nook.example/admin/accounts/threat/{threat.pk}/change/"
 
 
 @pytest.mark.usefixtures("countries")
@@ -173,7 +172,7 @@ def test_the_notice_of_a_new_device_names_the_country(owner: User, drain: Drain)
     sign_in_from("81.99.0.1", owner, FIREFOX)
     drain()
 
-    assert Message.objects.get(address=owner.email).context["country"] == "GB"
+    assert variables_of(Message.objects.get(address=owner.email))["country"] == "GB"
 
 
 def test_without_a_file_no_country_is_new(owner: User, drain: Drain) -> None:
@@ -203,7 +202,7 @@ def test_many_wrong_passwords_are_told_to_owner_and_staff_once(owner: User, admi
     drain()
 
     event = Event.objects.get(type="user.sign_in_blocked")
-    assert event.ip == Message.objects.get(address=owner.email).context["ip"]
+    assert event.ip == variables_of(Message.objects.get(address=owner.email))["ip"]
     assert str(event.ip).startswith("10.20.")
     assert told(owner.email) == ["account.locked"]
     assert told(admin.email) == ["ops.alert"]
@@ -321,7 +320,7 @@ def test_a_rule_of_an_adopter_s_own(owner: User, admin: User, drain: Drain, requ
     drain()
 
     assert Threat.objects.get().count == 2
-    assert Message.objects.get(address=owner.email).context["title"] == "An odd deletion"
+    assert variables_of(Message.objects.get(address=owner.email))["title"] == "An odd deletion"
     with pytest.raises(ValueError, match="'odd'"):
         threat_rule("odd", "Again", "resource.deleted")(odd)
 

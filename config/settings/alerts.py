@@ -17,3 +17,10 @@ ALERT_OUTBOX_LAG_SECONDS = env.integer(
 ALERT_DEAD_LETTERS_PER_HOUR = env.integer(
     "ALERT_DEAD_LETTERS_PER_HOUR", 5, minimum=1, help="Staff are told when this many tasks were given up in an hour."
 )
+HEARTBEAT_URL = env.text(
+    "HEARTBEAT_URL",
+    "",
+    help="An address that is asked each minute while clock, relay and workers keep up; who watches it tells you when"
+    " that ends. Empty: none.",
+    kind="url",
+)

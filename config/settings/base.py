@@ -132,6 +132,9 @@ CACHES = {
 QUEUE_PREFIX = env.text(
     "QUEUE_PREFIX", "nook.", help="Begins the name of every queue, so that installations may share a broker."
 )
+EVENT_EXCHANGE = env.text(
+    "EVENT_EXCHANGE", "", help="The broker's topic exchange that every event goes to (nook.events); empty: none."
+)
 OUTBOX_LEASE_SECONDS = env.number(
     "OUTBOX_LEASE_SECONDS", 6, minimum=1, help="After this long without a sign of life a worker counts as dead."
 )

@@ -44,6 +44,9 @@ APNS_URL = env.text(
 if APNS_KEY and not (APNS_KEY_ID and APNS_TEAM_ID and APNS_TOPIC):
     raise env.ConfigurationError("APNS_KEY needs APNS_KEY_ID, APNS_TEAM_ID and APNS_TOPIC as well.")
 
+PUSH_TIMEOUT_SECONDS = env.number(
+    "PUSH_TIMEOUT_SECONDS", 10, help="How long a push provider may take for a notice.", minimum=0.1
+)
 PUSH_ALLOWED_HOSTS = env.items(
     "PUSH_ALLOWED_HOSTS", (), help="host or host:port that push to browsers may reach though not on the open internet."
 )

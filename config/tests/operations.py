@@ -122,6 +122,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/resources/by-external/{type}/{external_id}": {"name": "Changed"},
     "POST /api/v1/resources/{resource_id}/revert": {"version": 1},
     "POST /api/v1/files/presign": {"filename": "a.txt", "content_type": "text/plain", "size": 5},
+    "POST /api/v1/files/{file_id}/versions/presign": {"filename": "b.txt", "content_type": "text/plain", "size": 5},
     "POST /api/v1/resources/{resource_id}/files": {"file": str(LOOSE_FILE)},
     "POST /api/v1/resources/{resource_id}/comments": {"body": "New"},
     "PATCH /api/v1/resources/{resource_id}/comments/{comment_id}": {"body": "Changed"},

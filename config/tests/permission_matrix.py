@@ -132,6 +132,7 @@ MATRIX: dict[str, tuple[int, int, int, int, int]] = {
     "GET /api/v1/files/{file_id}/image": (404, 302, 404, 302, 302),
     "GET /api/v1/files/{file_id}/versions": (404, 200, 404, 200, 200),
     "POST /api/v1/files/{file_id}/versions": (401, 201, 404, 403, 403),
+    "POST /api/v1/files/{file_id}/versions/presign": (401, 201, 404, 403, 403),
     "POST /api/v1/resources/{resource_id}/files": (401, 201, 404, 400, 403),
     "DELETE /api/v1/resources/{resource_id}/files/{file_id}": (401, 204, 404, 204, 204),
     # Comments: the target's, on the target's resource; a moderator reads it and may write to it

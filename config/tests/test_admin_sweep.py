@@ -36,7 +36,7 @@ from notifications.models import (
 from notifications.models.devices import Device
 from notifications.services import webhooks
 from notifications.services.message_templates import NewTemplate, create_template
-from resources.models import Comment, FileVersion, Resource, ResourceType, TypeIndex
+from resources.models import Comment, FileVersion, Resource, ResourceType, SavedView, TypeIndex, Watch
 from resources.tests.factories import attach, create_file, create_resource
 
 BrowserOf = Callable[[User], Client]
@@ -183,6 +183,8 @@ MAKERS: Final[dict[type[models.Model], Callable[[], models.Model]]] = {
     Resource: lambda: create_resource(create_user()),
     FileVersion: make_file,
     Comment: make_comment,
+    Watch: lambda: Watch.objects.create(resource=create_resource(create_user()), user=create_user()),
+    SavedView: lambda: SavedView.objects.create(owner=create_user(), name="Mine", filters={"owner": "me"}),
     TypeIndex: lambda: TypeIndex.objects.create(type=make_type(), path=["total"], measure="number"),
     ResourceType: make_type,
 }

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from config.tests.sources import ROOT, files, name_of
+from core.denormalised import registered
 
 LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -59,3 +60,15 @@ def test_every_runbook_that_an_alert_names_is_there() -> None:
 
     for page, anchor in re.findall(r"runbook: (\S+)#(\S+)", alerts):
         assert anchor in anchors(ROOT / page)
+
+
+def test_every_column_that_repeats_another_stands_in_the_table() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("### Denormalised columns")[2].partition("## ")[0]
+    named = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
+
+    missing = [one.column for one in registered() if f"`{one.column}`" not in named]
+    repeated = [one.column for one in registered() if one.repeats not in table]
+
+    assert missing == []
+    assert repeated == []

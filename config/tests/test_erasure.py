@@ -42,6 +42,7 @@ NOT_ABOUT_A_PERSON: dict[str, str] = {
     "message_templates": "what messages say; made by staff, who stand there by an id alone",
     "message_template_versions": "earlier wordings of messages, likewise",
     "schedule_runs": "what the clock ran",
+    "dry_run_keys": "digests under the key of a job, which go when it ends",
     "resource_tags": "a copy of `resources.tags` that a trigger keeps",
     "type_indexes": "which indexes types have; made by staff",
     "event_deliveries": "which subscriber has handled which event",

@@ -9,6 +9,7 @@ from config.tests.sources import APPS, stale
 # A table without `created_at`/`updated_at` (and the trigger that keeps the second), with the reason.
 WITHOUT_TIMES: dict[str, str] = {
     "events": "append-only; `occurred_at` is its time, and a trigger refuses every change",
+    "dry_run_keys": "digests of what a job has seen, gone with its end; the job has the times",
     "resource_tags": "a copy of `resources.tags` that a trigger keeps; the resource has the times",
     "event_seals": "append-only; `sealed_at` is its time, and a trigger refuses every change",
     "event_deliveries": "a proof, written once and never changed; `handled_at` is its time",

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.views import ApiView
 from core.audit import shown_payloads
 from core.models import Event
@@ -71,6 +71,9 @@ class AuditQuery(PagedQuery):
     before = serializers.DateTimeField(required=False)
 
 
+AuditListQuery: Final = trimmed(AuditQuery, AuditShape)
+
+
 class Audit(ApiView):
     """The audit trail."""
 
@@ -84,14 +87,14 @@ class Audit(ApiView):
             "Every change that was ever made, newest first. With `after` and `before` only that part of the log is "
             "read. Months that were archived are not here any more; what an erased person left is redacted."
         ),
-        query=AuditQuery,
+        query=AuditListQuery,
         response=AuditShape,
         many=True,
         paginated=True,
         response_example=[EXAMPLE],
     )
     def get(self, request: Request) -> HttpResponse:
-        query = parse_query(AuditQuery, request)
+        query = parse_query(AuditListQuery, request)
         events = Event.objects.between(query.get("after"), query.get("before"))
         if "type" in query:
             events = events.of_type(query["type"])

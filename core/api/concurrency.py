@@ -1,8 +1,12 @@
 """ETag, If-Match and If-None-Match: a tag is the row's version in quotes.
 
-A tag names a state, not bytes, so a tag that a compressing proxy has marked weak (`W/"3"`) counts as the same.
+A tag names a state, not bytes, so a tag that a compressing proxy has marked weak (`W/"3"`) counts as the same. Where a
+version looks different to different people, a digest of what makes the difference follows it (`"3-5f2a…"`): that tells
+caches apart what they hold, and says nothing of the version that a write means.
 """
 
+import hashlib
+import re
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +19,10 @@ CACHE_CONTROL: Final = "private, no-cache"
 
 Version = int | str | datetime
 
+_DIGITS: Final = 12
+_SEEN: Final = re.compile(rf'-[0-9a-f]{{{_DIGITS}}}"')
+"""The end of a tag that says how a version is seen."""
+
 
 def etag(version: Version) -> str:
     """Return the tag of a version; rows without a version column give their `updated_at`."""
@@ -23,10 +31,16 @@ def etag(version: Version) -> str:
     return f'"{version}"'
 
 
+def tag_of(version: Version, *seen: object) -> str:
+    """Return what the tag of a version says where it is seen in more than one way: `seen` is what tells them apart."""
+    digest = hashlib.sha256("|".join(map(str, seen)).encode()).hexdigest()
+    return f"{version}-{digest[:_DIGITS]}"
+
+
 def require_match(request: Request | HttpRequest, version: Version) -> None:
     """Raise `PreconditionFailed` when `If-Match` is given and names another version."""
     header = request.META.get("HTTP_IF_MATCH")
-    if header is not None and not _names(header, etag(version)):
+    if header is not None and not _names(_SEEN.sub('"', header), etag(version)):
         raise PreconditionFailed
 
 

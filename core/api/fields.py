@@ -13,6 +13,8 @@ _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 def holds_hidden_characters(text: str, *, allowed: frozenset[str] = _JOINERS) -> bool:
     """Return whether the text holds control, bidirectional or other invisible characters."""
+    if text.isprintable():
+        return False
     return any(unicodedata.category(character) in _HIDDEN_CATEGORIES and character not in allowed for character in text)
 
 

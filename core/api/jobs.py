@@ -12,7 +12,7 @@ from core.api.access import ANY_TOKEN, SIGNED_IN
 from core.api.envelope import success
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound
@@ -95,6 +95,9 @@ class JobQuery(PagedQuery):
     state = serializers.ChoiceField(required=False, choices=JOB_STATES)
 
 
+JobListQuery: Final = trimmed(JobQuery, JobShape)
+
+
 class Jobs(ApiView):
     access = {"GET": SIGNED_IN}
     token_scopes = {"GET": ANY_TOKEN}
@@ -106,14 +109,14 @@ class Jobs(ApiView):
             "Newest first. `result_url` serves for five minutes; each answer holds a fresh one. A personal access "
             "token finds the jobs that it started itself."
         ),
-        query=JobQuery,
+        query=JobListQuery,
         response=JobShape,
         many=True,
         paginated=True,
         response_example=[FINISHED_EXAMPLE],
     )
     def get(self, request: Request) -> HttpResponse:
-        query = parse_query(JobQuery, request)
+        query = parse_query(JobListQuery, request)
         wanted = {name: query[name] for name in ("kind", "state") if name in query}
         return paginate(
             Job.objects.started_by(self.caller).filter(**wanted),

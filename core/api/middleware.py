@@ -37,8 +37,8 @@ class ApiCompressionMiddleware(GZipMiddleware):
         super().__init__(get_response)
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if not request.path.startswith(PREFIX) or "no-store" in response.headers.get("Cache-Control", ""):
-            return response
         if not isinstance(response, HttpResponse) or len(response.content) < _SHORTEST_COMPRESSED:
+            return response
+        if not request.path.startswith(PREFIX) or "no-store" in response.headers.get("Cache-Control", ""):
             return response
         return super().process_response(request, response)

@@ -1,9 +1,11 @@
 """Strict query strings: a parameter that is unknown, given twice or out of bounds is refused.
 
-A list view's query is `class UserQuery(SortedQuery, PagedQuery): ...` with one serializer field per filter.
+A list view's query is `class UserQuery(SortedQuery, PagedQuery): ...` with one serializer field per filter, and
+`trimmed(UserQuery, UserShape)` what it reads: every list takes `fields`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, ClassVar, Final
 
 from django.http import QueryDict
@@ -128,6 +130,21 @@ class FieldsQuery(Query):
         open_roots = tuple(name.removesuffix("*") for name in self.selectable if name.endswith(".*"))
         _refuse_unknown((name for name in names if not name.startswith(open_roots or ("\n",))), self.selectable)
         return names
+
+
+@cache
+def trimmed(query: type[PagedQuery], shape: type[serializers.Serializer[Any]]) -> type[PagedQuery]:
+    """Return the query with `fields` over everything that an item of this shape has."""
+    return type(query.__name__, (FieldsQuery, query), {"selectable": frozenset(_names_of(shape()))})
+
+
+def _names_of(shape: serializers.Serializer[Any], prefix: str = "") -> Iterator[str]:
+    for name, field in shape.fields.items():
+        yield f"{prefix}{name}"
+        if isinstance(field, serializers.Serializer):
+            yield from _names_of(field, f"{prefix}{name}.")
+        elif isinstance(field, serializers.DictField | serializers.JSONField):
+            yield f"{prefix}{name}.*"
 
 
 class IncludeQuery(Query):

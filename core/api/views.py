@@ -48,6 +48,7 @@ from core.api.throttling import (
     take_before_authentication,
 )
 from core.errors import ActingOnBehalf, MfaEnrollmentRequired, NotAuthenticated, PermissionDenied, RateLimited
+from core.headers import put, put_if_missing
 from core.permissions import Caller
 from core.ratelimit import Verdict
 
@@ -159,7 +160,7 @@ class ApiView(APIView):
         if counted is not None:
             self._heed(counted)
         try:
-            _ = request.user
+            _ = self.caller
         except (NotAuthenticated, AuthenticationFailed):
             if counted is None:
                 self._heed(charge_worthless_credentials())
@@ -195,13 +196,13 @@ class ApiView(APIView):
 
     def _with_headers(self, response: HttpResponseBase) -> HttpResponseBase:
         headers = response.headers
-        headers.setdefault("Cache-Control", self._cache_control())
-        headers.setdefault("Vary", "Authorization")
+        put_if_missing(headers, "Cache-Control", self._cache_control())
+        put_if_missing(headers, "Vary", "Authorization")
         if self._administrator is not None:
             headers["X-Impersonated-By"] = str(self._administrator)
         if self._verdict is not None:
             for name, value in headers_of(self._verdict).items():
-                headers[name] = value
+                put(headers, name, value)
         retirement = self.retirement or retirement_of(self.request.path)
         if retirement is not None:
             for name, value in retirement.headers.items():

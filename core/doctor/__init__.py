@@ -17,6 +17,7 @@ CHECKS: Final[tuple[Callable[[], Finding], ...]] = (
     database.stuck_sessions,
     database.broken_indexes,
     database.foreign_keys_without_index,
+    database.unused_indexes,
     database.scanned_tables,
     database.slow_queries,
     database.buffer_hits,

@@ -85,6 +85,22 @@ def foreign_keys_without_index() -> Finding:
     return good("foreign keys", "every one on a large table has an index")
 
 
+def unused_indexes() -> Finding:
+    """Look for large indexes that no statement has used since the statistics began; constraints need theirs."""
+    # By the statistics' pages: to ask for the size would wait for whoever holds the table.
+    rows = _rows(
+        "SELECT indexrelname, pg_size_pretty(relpages * 8192::bigint) FROM pg_stat_user_indexes"
+        " JOIN pg_index USING (indexrelid) JOIN pg_class ON pg_class.oid = indexrelid"
+        " JOIN pg_stat_database ON datname = current_database()"
+        " WHERE idx_scan = 0 AND NOT indisunique AND relpages > 12800"
+        " AND coalesce(stats_reset, '-infinity') < clock_timestamp() - interval '30 days' ORDER BY relpages DESC"
+    )
+    if rows:
+        found = ", ".join(f"{name} ({size})" for name, size in rows[:_SHOWN])
+        return worth_a_look("unused indexes", found, "Unused on replicas too? Then it only costs writes: drop it.")
+    return good("unused indexes", "no large index has lain unused for 30 days")
+
+
 def scanned_tables() -> Finding:
     """Look for large tables that are read from end to end again and again."""
     rows = _rows(

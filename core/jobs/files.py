@@ -1,7 +1,8 @@
 """The files of jobs: parts that steps leave for each other, and results. Each job has a folder of its own."""
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, Self
+from typing import IO, Any, Protocol, Self, TypeVar
 from uuid import UUID, uuid4
 
 from django.core.files.base import File
@@ -48,22 +49,38 @@ def _folder(job_id: UUID) -> str:
     return f"jobs/{job_id}"
 
 
+class Closing(Protocol):
+    """What has to be closed."""
+
+    def close(self) -> None: ...
+
+
+Kept = TypeVar("Kept", bound=Closing)
+
+
 class OpenFiles:
-    """Stored files that the steps of a slice share: each is opened once, because to open one of a bucket fetches it."""
+    """What the steps of a slice share: stored files, opened once because one of a bucket is fetched for it, and more.
+
+    All of it is closed with the slice, the last opened first.
+    """
 
     def __init__(self) -> None:
-        self._files: dict[str, IO[bytes]] = {}
+        self._opened: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        while self._opened:
+            self._opened.popitem()[1].close()
 
     def get(self, name: str) -> IO[bytes]:
         """Return the stored file, opened now or before; where it stands is whatever the last reader left."""
-        if name not in self._files:
-            self._files[name] = default_storage.open(name)
-        return self._files[name]
+        return self.once(f"file {name}", lambda: default_storage.open(name))
+
+    def once(self, key: str, make: Callable[[], Kept]) -> Kept:
+        """Return what was made under this key, now or by an earlier step."""
+        if key not in self._opened:
+            self._opened[key] = make()
+        kept: Kept = self._opened[key]
+        return kept

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import IO, Any, Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from core import context
@@ -17,6 +17,7 @@ from core.events import publish
 from core.identifiers import uuid7
 from core.jobs import files
 from core.jobs.kinds import KINDS, kind_of
+from core.locks import NamedLock
 from core.models import Job
 from core.models.jobs import CANCELLED, FAILED, QUEUED, SUCCEEDED
 from core.permissions import SYSTEM, Caller
@@ -26,6 +27,9 @@ from core.worker import ClockTime
 MOST_AT_ONCE: Final = 2
 MOST_UNFINISHED: Final = 100
 FILES_KEPT: Final = timedelta(days=7)
+_PLACES: Final = NamedLock("jobs")
+"""Of an owner: held while it is decided whether one more of theirs may wait or run."""
+
 _LEFT_OVERS_KEPT: Final = timedelta(hours=1)
 """When the folder of a cancelled job is looked at again: a step that was under way may have written after us."""
 
@@ -196,8 +200,7 @@ def _save(job: Job, *fields: str, next_turn: bool = True) -> None:
 
 def _lock_owner(owner_id: UUID | None) -> None:
     """Let one transaction at a time decide over the owner's places."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"jobs:{owner_id}"])
+    _PLACES.hold(of=str(owner_id))
 
 
 def may_fetch(caller: Caller, job: Job) -> bool:

@@ -7,6 +7,7 @@ and the step of the other is rolled back.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, Final
@@ -32,17 +33,20 @@ class _Overtaken(Exception):  # it never leaves this module
     """The job was cancelled or begun anew while a step was under way."""
 
 
-def run(*, job_id: UUID, turn: int) -> None:
+def run(
+    *, job_id: UUID, turn: int, slice_seconds: float | None = None, after_step: Callable[[Job], None] = lambda _: None
+) -> None:
     """Carry the job on for a slice; nothing when it has ended or another task has the turn."""
     job = _begin(job_id, turn)
     if job is None:
         return
     kind = _kind_of(job)
-    ends_at = time.monotonic() + SLICE_SECONDS
+    ends_at = time.monotonic() + (SLICE_SECONDS if slice_seconds is None else slice_seconds)
     try:
         with files.OpenFiles() as opened:
             while job.state == RUNNING and job.turn == turn:
                 _take_step(job, kind, ends_at, opened)
+                after_step(job)
     except _Overtaken:
         remove_left_overs(job_id=job_id)
     except JobFailed as verdict:

@@ -21,6 +21,7 @@ class ScheduleRun(TimestampedModel):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=500, default="", db_default="", blank=True)
+    result = models.TextField(default="", db_default="", blank=True)
 
     class Meta:
         db_table = "schedule_runs"

@@ -1,7 +1,11 @@
 """Fixtures of the spine: `drain` runs the background work that a test caused, `events` reads the log."""
 
+import os
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from datetime import timedelta
+from typing import Final
 
 import pytest
 import pytest_django
@@ -9,7 +13,7 @@ from celery import Celery, current_app
 from django.db import connection
 from kombu.connection import Connection
 
-from core import relay
+from core import beside, relay
 from core.models import Event, OutboxRow
 from core.queue import QUEUES
 
@@ -54,6 +58,23 @@ def drain(db: None, broker: Connection, celery_app: Celery) -> Drain:
 
 
 @pytest.fixture
+def a_pool_child() -> Iterator[None]:
+    """This process counts as a child of a worker's pool, which leaves behind what takes long."""
+    beside.allow()
+    yield
+    beside.wait_for_all(seconds=10)
+    beside._children.clear()
+    threads = beside._threads(os.getpid())
+    all_at_once = threading.Barrier(len(threads._threads) or 1)
+
+    def close() -> None:
+        all_at_once.wait(10)
+        connection.close()
+
+    wait([threads.submit(close) for _ in list(threads._threads)])
+
+
+@pytest.fixture
 def events(db: None) -> Events:
     """`events()` is the whole log, oldest first; `events("user.*")` only these types."""
 
@@ -83,15 +104,18 @@ def consume(broker: Connection, celery_app: Celery, *, seen: list[str] | None = 
     return ran
 
 
+HASTENED: Final = [
+    "UPDATE outbox SET due_at = clock_timestamp() WHERE due_at <= clock_timestamp() + make_interval(secs => %s)"
+]
+"""What lets time pass; a floor that keeps moments of its own adds them."""
+
+
 def hasten(ahead: timedelta) -> None:
     """Make rows that are due within `ahead` due now."""
     if ahead:
         with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE outbox SET due_at = clock_timestamp()"
-                " WHERE due_at <= clock_timestamp() + make_interval(secs => %s)",
-                [ahead.total_seconds()],
-            )
+            for statement in HASTENED:
+                cursor.execute(statement, [ahead.total_seconds()])
 
 
 def wipe_log() -> None:

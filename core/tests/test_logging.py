@@ -84,6 +84,7 @@ def test_values_with_a_secrets_name_are_taken_out(name: str) -> None:
         "Authorization: Bearer hunter2",
         "GET /verify-email?token=hunter2&next=/",
         "password=hunter2",
+        "GET /files/hunter2:1tBzKp:c2lnbmF0dXJl 200",
     ],
 )
 def test_secrets_are_taken_out_of_texts_by_their_form(text: str) -> None:

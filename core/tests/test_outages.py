@@ -96,6 +96,8 @@ def test_a_worker_keeps_its_row_while_it_works(transactional_db: None, settings:
         eventually(lambda: bool(WORKED))
         time.sleep(0.8)
         worker.run(row.id)
+        # Should its worker be killed now, this is all that anybody will know.
+        assert "in work_for_long\n    time.sleep(1.5)" in OutboxRow.objects.get().last_error
 
     assert WORKED == ["began"]
     assert not OutboxRow.objects.exists()

@@ -11,7 +11,10 @@ from django.db import DataError, OperationalError, connection, transaction
 from django.db.models import DateTimeField, TextField, UUIDField
 from django.test.utils import CaptureQueriesContext
 
-from core.models import OutboxRow
+from core.context import WorkContext, working
+from core.events import publish
+from core.models import Event, OutboxRow
+from core.permissions import SYSTEM
 from core.plans import Fragment, Slot, Statement
 
 ONE = Statement("SELECT ({$number}::int + 1)::text, {$text}::text")
@@ -118,3 +121,20 @@ def kill(backend: int) -> None:
         dbname=given["NAME"],
     ) as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+
+
+def test_an_inserted_row_holds_what_it_was_made_of_and_reads_what_the_database_filled_in(db: None) -> None:
+    told = [UUID(int=1), UUID(int=2)]
+    work = WorkContext(request_id="r-1", ip="2001:db8::7", user_agent='"quoted" \\ and more')
+    with transaction.atomic(), working(work):
+        event = publish("shelf.built", subject=None, actor=SYSTEM, data={"after": {"é": ['"', None]}}, audience=told)
+
+    kept = Event.objects.get(pk=event.pk)
+    assert (kept.type, kept.actor, kept.payload, kept.audience) == (
+        "shelf.built",
+        None,
+        {"after": {"é": ['"', None]}},
+        told,
+    )
+    assert (kept.request_id, kept.ip, kept.user_agent) == ("r-1", "2001:db8::7", work.user_agent)
+    assert (event.seq, event.occurred_at) == (kept.seq, kept.occurred_at)

@@ -27,6 +27,11 @@ def postpone(**_unknown: object) -> None:
     raise queue.RetryLater(after=timedelta(minutes=5), reason="the receiver is asleep")
 
 
+@queue.task(max_attempts=2)
+def step_aside(**_unknown: object) -> None:
+    raise queue.RetryLater(after=timedelta(seconds=10), reason="others are waited for", is_attempt=False)
+
+
 @queue.task()
 def give_up(**_unknown: object) -> None:
     raise queue.GiveUp("nobody lives there")
@@ -35,6 +40,7 @@ def give_up(**_unknown: object) -> None:
 REMEMBER = f"{__name__}.remember"
 FAIL_ALWAYS = f"{__name__}.fail_always"
 POSTPONE = f"{__name__}.postpone"
+STEP_ASIDE = f"{__name__}.step_aside"
 GIVE_UP = f"{__name__}.give_up"
 
 
@@ -98,6 +104,30 @@ def test_a_postponed_task_is_due_when_it_says(drain: Drain) -> None:
     assert drain(ahead=timedelta(minutes=4)) == 0
     assert drain(ahead=timedelta(minutes=6)) == 1
     assert DeadLetter.objects.get().reason == "the receiver is asleep"
+
+
+def test_a_task_that_asked_nobody_has_used_up_no_attempt(drain: Drain) -> None:
+    queue.enqueue(STEP_ASIDE)
+
+    for _ in range(4):
+        assert drain() == 1
+        OutboxRow.objects.update(due_at=OutboxRow.objects.get().created_at)
+
+    row = OutboxRow.objects.get()
+    assert (row.attempts, row.last_error) == (0, "others are waited for")
+    assert not DeadLetter.objects.exists()
+
+
+def test_what_is_known_of_a_killed_worker_stands_in_the_dead_letter(drain: Drain) -> None:
+    queue.enqueue(REMEMBER, word="poison")
+    row = OutboxRow.objects.get()
+    for _ in range(worker.MAX_RUNS):
+        worker.note_lost(row.id, reason="Worker exited prematurely: signal 9 (SIGKILL).")
+    OutboxRow.objects.update(runs=worker.MAX_RUNS)
+
+    drain()
+
+    assert DeadLetter.objects.get().traceback == "Worker exited prematurely: signal 9 (SIGKILL).\n" * 4
 
 
 def test_a_task_that_kills_its_worker_starts_four_times(drain: Drain) -> None:

@@ -12,15 +12,17 @@ from core.errors import ApplicationError
 from core.permissions import SYSTEM
 
 DIFFERS: Final = 2
+REFUSED: Final = 3
 
 
 class Command(BaseCommand):
     help = (
         "Compare the database with a folder that config_export wrote, and change it with --apply. Without --apply "
         "nothing is changed: what would be is listed, with the number of rows that stand against it, and the command "
-        f"ends with code {DIFFERS} where there is a difference, 0 where there is none, 1 for files that cannot be "
-        "read. --apply does all of it in one transaction, or nothing; each change is an event. What the folder has no "
-        "directory for stays as it is; what has no file stays too, unless --prune deletes it."
+        f"ends with code {REFUSED} where --apply would be refused for them (with --force: where that does not help), "
+        f"{DIFFERS} where there is a difference, 0 where there is none, 1 for files that cannot be read. --apply does "
+        "all of it in one transaction, or nothing; each change is an event. What the folder has no directory for stays "
+        "as it is; what has no file stays too, unless --prune deletes it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -49,9 +51,12 @@ class Command(BaseCommand):
             raise CommandError(_reason(refusal)) from None
         for change in changes:
             self._tell(change)
-        self.stdout.write(f"{len(changes)} thing(s) differ; nothing was changed.")
+        # Deleting what is in use is refused with --force as well.
+        stopped = [one for one in changes if one.obstacle and not (options["force"] and one.verb == "change")]
+        refused = f", and {len(stopped)} of them would be refused" if stopped else ""
+        self.stdout.write(f"{len(changes)} thing(s) differ{refused}; nothing was changed.")
         if changes:
-            sys.exit(DIFFERS)
+            sys.exit(REFUSED if stopped else DIFFERS)
 
     def _apply(self, wanted: dict[str, Any], options: dict[str, Any]) -> None:
         number = apply_changes(wanted, actor=SYSTEM, prune=options["prune"], force=options["force"], done=self._tell)
