@@ -1,4 +1,4 @@
-"""What `/metrics` looks up of webhooks."""
+"""What `/metrics` looks up of messages and webhooks."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -7,6 +7,7 @@ from django.db import connection
 from prometheus_client.core import Metric
 
 from core.gauges import gauge, gauges, looked_up
+from notifications.channels import CHANNELS
 
 _WAITING: Final = """
 SELECT count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'sending'),
@@ -24,6 +25,21 @@ SELECT count(*) FILTER (WHERE is_active AND failing_since IS NULL),
        count(*) FILTER (WHERE is_active AND failing_since IS NOT NULL), count(*) FILTER (WHERE NOT is_active)
 FROM webhook_endpoints
 """
+_FAILED_MESSAGES: Final = """
+SELECT channel, count(*) FROM messages
+WHERE state IN ('failed', 'bounced') AND created_at > statement_timestamp() - interval '1 hour' GROUP BY channel
+"""
+
+
+@looked_up
+def messages() -> Iterable[Metric]:
+    """Yield how many messages of the last hour did not reach anybody."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FAILED_MESSAGES)
+        failed = dict.fromkeys(CHANNELS, 0) | dict(cursor.fetchall())
+    yield gauges(
+        "nook_messages_failed", "Messages of the last hour that were given up or came back.", "channel", failed
+    )
 
 
 @looked_up

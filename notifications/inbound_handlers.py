@@ -31,11 +31,14 @@ class Inbound:
     content_type: str
     body: bytes
     received_at: datetime
+    query: str = ""
 
     def json(self) -> Any:
         """Return the body as JSON; raises `ValueError` when it is none."""
         return orjson.loads(self.body)
 
+
+ANY_SOURCE: Final = "*"
 
 Handler = Callable[[Inbound], None]
 
@@ -47,7 +50,7 @@ class _Registered:
     function: Handler
 
     def hears(self, source: str, type_: str) -> bool:
-        return source == self.source and not set(patterns_of(type_)).isdisjoint(self.types)
+        return self.source in (ANY_SOURCE, source) and not set(patterns_of(type_)).isdisjoint(self.types)
 
 
 _HANDLERS: Final[dict[str, _Registered]] = {}

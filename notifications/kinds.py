@@ -51,6 +51,14 @@ class Kind:
         return (*self.channels, *self.offers)
 
     @property
+    def queue(self) -> str:
+        """Return the queue in which it is delivered, where that is not the usual one.
+
+        What somebody waits for in front of their screen waits behind nothing that goes to many.
+        """
+        return "critical" if self.is_security else ""
+
+    @property
     def may_wait(self) -> bool:
         return self.waits and not self.is_security
 

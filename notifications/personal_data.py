@@ -64,11 +64,14 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         rows_of(Device.objects.filter(user_id=user_id), *_DEVICE),
         about="The browsers and apps that take your notices.",
     )
-    addresses = get_user_model()._default_manager.filter(pk=user_id).values(lowered=Lower("email"))
+    person = get_user_model()._default_manager.filter(pk=user_id)
+    is_theirs = Q(address__in=person.values(lowered=Lower("email"))) | Q(
+        address__in=person.filter(phone__isnull=False).values("phone")
+    )
     yield PersonalFile(
         "notifications/suppressed_addresses.json",
-        rows_of(SuppressedAddress.objects.filter(address__in=addresses), *_SUPPRESSED),
-        about="Why your address is mailed no longer, if it is not.",
+        rows_of(SuppressedAddress.objects.filter(is_theirs), *_SUPPRESSED),
+        about="Why your address or number is sent nothing more, if it is not.",
     )
 
 

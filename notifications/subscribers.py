@@ -5,8 +5,9 @@ from uuid import UUID
 from core.events import subscriber
 from core.models import Event
 from notifications import services
-from notifications.inbound_handlers import Inbound, handles_inbound
-from notifications.services import News, devices, feedback, inbound, suppression, webhooks
+from notifications.inbound_handlers import ANY_SOURCE, Inbound, handles_inbound
+from notifications.models.inbound import TEXTS
+from notifications.services import News, devices, feedback, inbound, mail_reports, suppression, text_reports, webhooks
 
 
 @subscriber("notifications.welcome", "user.email_verified")
@@ -40,15 +41,32 @@ def hand_out_inbound(event: Event) -> None:
     inbound.hand_out(message_id=UUID(event.subject_id))
 
 
-@handles_inbound(
-    "notifications.mail", source=feedback.SOURCE, types=(feedback.ARRIVED, feedback.CAME_BACK, feedback.UNWANTED)
-)
+@handles_inbound("notifications.mail", source=feedback.SOURCE, types=mail_reports.TYPES)
 def hear_of_mail(message: Inbound) -> None:
-    """Note what the mail system tells of a mail that it took; a body in another form fails, for staff to see."""
-    feedback.hear(feedback.Feedback.read(message.json()))
+    """Note what the mail system tells of mails that it took; a body in another form fails, for staff to see."""
+    for report in mail_reports.reports_in(message.type, message.json()):
+        feedback.hear(report)
+
+
+@handles_inbound("notifications.sms", source=TEXTS, types=text_reports.TYPES)
+def hear_of_text(message: Inbound) -> None:
+    """Note what became of a text message."""
+    text_reports.hear_of_text(text_reports.TextReport.read(message.body, message.query))
+
+
+@handles_inbound("notifications.sns", source=ANY_SOURCE, types=(inbound.HANDSHAKE,))
+def confirm_subscription(message: Inbound) -> None:
+    """Answer the handshake of a topic that staff have registered."""
+    inbound.confirm_subscription(message.json())
 
 
 @subscriber("notifications.proved_address", "user.email_verified")
 def trust_proved_address(event: Event) -> None:
     """Take the address that somebody has just confirmed off the suppression list."""
     suppression.trust_proved_address(UUID(event.subject_id))
+
+
+@subscriber("notifications.proved_number", "user.phone_verified")
+def trust_proved_number(event: Event) -> None:
+    """Take the number that somebody has just confirmed off the suppression list."""
+    suppression.trust_proved_number(UUID(event.subject_id))

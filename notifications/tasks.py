@@ -5,7 +5,7 @@ from uuid import UUID
 from core.queue import GiveUp, RetryLater, task
 from notifications import services
 from notifications.channels import DeliveryFailed
-from notifications.services import alerts, inbound, webhooks
+from notifications.services import alerts, heartbeat, inbound, webhooks
 
 
 # Twelve of the runs are attempts to deliver (the message counts them); the rest may have found another at work.
@@ -17,7 +17,7 @@ def deliver(*, message_id: str, **_unknown: object) -> None:
     except services.AttemptsExhausted as exhausted:
         raise GiveUp(str(exhausted)) from exhausted
     if postponed is not None:
-        raise RetryLater(after=postponed.wait, reason=postponed.reason)
+        raise RetryLater(after=postponed.wait, reason=postponed.reason, is_attempt=postponed.is_attempt)
 
 
 @task(queue="maintenance")
@@ -55,6 +55,12 @@ def handle_inbound(*, message_id: str, handler: str, turn: int, **_unknown: obje
 def watch_operations(**_unknown: object) -> None:
     """Alert staff of what is wrong with the whole, and of what is over."""
     alerts.watch()
+
+
+@task(queue="maintenance")
+def beat_heart(**_unknown: object) -> None:
+    """Give the watch outside a sign of life."""
+    heartbeat.beat()
 
 
 @task(queue="notifications")

@@ -174,6 +174,7 @@ class InboundWebhookAdmin(ReadOnlyModelAdmin):
         ("source", "event_id"),
         ("created_at", "handled_at"),
         ("content_type", "size", "turn"),
+        "query",
         "shown_body",
     )
     readonly_fields = ("state_label", "shown_body")

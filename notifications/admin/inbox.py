@@ -117,7 +117,7 @@ class NotificationAdmin(ReadOnlyModelAdmin):
             # Whoever confirmed another number has not seen this one.
             if form.cleaned_data["confirmed_count"] == count:
                 return self._send(request, form)
-            page["count"] = count
+            page |= {"count": count, "unconfirmed": form.recipients().unconfirmed()}
         return TemplateResponse(request, "admin/notifications/broadcast.html", page)
 
     def _send(self, request: HttpRequest, form: BroadcastForm) -> HttpResponse:

@@ -11,7 +11,7 @@ from core.api.access import ANY_TOKEN, PUBLIC, SIGNED_IN
 from core.api.envelope import created, no_content, success
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import ActingOnBehalf, Conflict, NotFound, ValidationFailed
@@ -75,20 +75,23 @@ class WebPushKeyShape(serializers.Serializer[Any]):
     public_key = serializers.CharField(help_text="The `applicationServerKey` to subscribe with (base64url).")
 
 
+DeviceListQuery: Final = trimmed(PagedQuery, DeviceShape)
+
+
 class Devices(ApiView):
     access = {"GET": SIGNED_IN, "POST": SIGNED_IN}
 
     @operation(
         "List one's devices",
         description="Newest first; tokens and subscriptions are shown nowhere.",
-        query=PagedQuery,
+        query=DeviceListQuery,
         response=DeviceShape,
         many=True,
         paginated=True,
         response_example=[_EXAMPLE],
     )
     def get(self, request: Request) -> HttpResponse:
-        query = parse_query(PagedQuery, request)
+        query = parse_query(DeviceListQuery, request)
         own = Device.objects.visible_to(self.caller)
         return paginate(own, request, query, shape=device_shape, sorts=_SORTS, default_sort="-created_at")
 

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from core.api.access import PUBLIC
 from core.api.envelope import success
 from core.api.operations import operation
+from core.api.query import Query
 from core.api.views import ApiView
 from core.errors import InvalidSignature, NotFound, PayloadTooLarge
 from notifications.services import inbound
@@ -20,6 +21,14 @@ class AnyBody(serializers.Serializer[Any]):
 
     id = serializers.CharField(required=False)
     type = serializers.CharField(required=False)
+
+
+class AnyQuery(Query):
+    """What stands behind the `?` of the address that the other program was given: kept, for handlers to look at."""
+
+    message = serializers.CharField(
+        required=False, help_text="Of a callback about a text message: which one. It is a part of what is signed."
+    )
 
 
 class InboundShape(serializers.Serializer[Any]):
@@ -45,6 +54,7 @@ class InboundWebhooks(ApiView):
             "scheme says when it was sent, it may be five minutes old. It is stored as it came and worked off "
             "afterwards; the same event id twice has one effect."
         ),
+        query=AnyQuery,
         request=AnyBody,
         response=InboundShape,
         status=202,
@@ -58,5 +68,7 @@ class InboundWebhooks(ApiView):
     )
     def post(self, request: Request, source: str) -> HttpResponse:
         headers = {name.lower(): value for name, value in request._request.headers.items()}
-        message, is_new = inbound.receive(source_key=source, headers=headers, body=request._request.body)
+        query = request._request.META.get("QUERY_STRING", "")
+        incoming = inbound.Incoming(headers, request._request.body, query)
+        message, is_new = inbound.receive(source_key=source, incoming=incoming)
         return success({"id": message.pk, "event_id": message.event_id, "duplicate": not is_new}, status=202)

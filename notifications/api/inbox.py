@@ -1,6 +1,6 @@
 """`/notifications`: what one was told, and what became of it on each channel."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -12,7 +12,7 @@ from core.api.access import SIGNED_IN
 from core.api.envelope import no_content, success
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.views import ApiView
 from core.errors import NotFound
 from core.permissions import Caller
@@ -41,6 +41,9 @@ class InboxQuery(PagedQuery):
     created_after = serializers.DateTimeField(required=False)
 
 
+NotificationListQuery: Final = trimmed(InboxQuery, NotificationShape)
+
+
 class Notifications(ApiView):
     access = {"GET": SIGNED_IN}
 
@@ -50,14 +53,14 @@ class Notifications(ApiView):
             "The inbox, newest first. `title` and `text` are in the language of one's profile; `data` holds the values "
             "that they are made from, `subject` names what it is about."
         ),
-        query=InboxQuery,
+        query=NotificationListQuery,
         response=NotificationShape,
         many=True,
         paginated=True,
         response_example=[NOTIFICATION_EXAMPLE],
     )
     def get(self, request: Request) -> HttpResponse:
-        query = parse_query(InboxQuery, request)
+        query = parse_query(NotificationListQuery, request)
         locale, wordings = locale_of(self.caller), current_overrides()
         found = Notification.objects.inbox_of(self.caller).filter(**_filters(query))
         return paginate(

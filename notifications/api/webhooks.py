@@ -13,7 +13,7 @@ from core.api.concurrency import etag, not_modified, require_match
 from core.api.envelope import created, no_content, success
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.serializers import parse
 from core.api.views import ApiView
 from core.errors import ActingOnBehalf, Conflict, NotFound, PreconditionFailed
@@ -43,6 +43,9 @@ class DeliveryQuery(PagedQuery):
     type = serializers.CharField(required=False, max_length=100)
 
 
+WebhookListQuery: Final = trimmed(PagedQuery, WebhookShape)
+
+
 class Webhooks(ApiView):
     access = {"GET": SIGNED_IN, "POST": SIGNED_IN}
     keeps_secrets = True
@@ -50,14 +53,14 @@ class Webhooks(ApiView):
     @operation(
         "List one's webhooks",
         description="Newest first; the secrets are shown nowhere.",
-        query=PagedQuery,
+        query=WebhookListQuery,
         response=WebhookShape,
         many=True,
         paginated=True,
         response_example=[WEBHOOK_EXAMPLE],
     )
     def get(self, request: Request) -> HttpResponse:
-        query = parse_query(PagedQuery, request)
+        query = parse_query(WebhookListQuery, request)
         own = WebhookEndpoint.objects.visible_to(self.caller)
         return paginate(own, request, query, shape=webhook_shape, sorts=_SORTS, default_sort="-created_at")
 
@@ -157,20 +160,23 @@ class WebhookSecret(ApiView):
         return success(shown, headers={"ETag": etag(made.row.version)})
 
 
+WebhookDeliveryListQuery: Final = trimmed(DeliveryQuery, WebhookDeliveryShape)
+
+
 class WebhookDeliveries(ApiView):
     access = {"GET": SIGNED_IN}
 
     @operation(
         "List what was sent to a webhook",
         description="Newest first, each with its tries, for as long as the log is kept (30 days at first).",
-        query=DeliveryQuery,
+        query=WebhookDeliveryListQuery,
         response=WebhookDeliveryShape,
         many=True,
         paginated=True,
         response_example=[DELIVERY_EXAMPLE],
     )
     def get(self, request: Request, webhook_id: UUID) -> HttpResponse:
-        query = parse_query(DeliveryQuery, request)
+        query = parse_query(WebhookDeliveryListQuery, request)
         if not WebhookEndpoint.objects.visible_to(self.caller).filter(pk=webhook_id).exists():
             raise NotFound
         rows = WebhookDelivery.objects.filter(endpoint_id=webhook_id).prefetch_related("attempts")

@@ -32,12 +32,16 @@ class Outgoing:
 class DeliveryFailed(Exception):
     """The other side did not take the message; only a failure that is not `permanent` is tried again."""
 
-    def __init__(self, answer: str, *, permanent: bool, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self, answer: str, *, permanent: bool, retry_after: timedelta | None = None, lists_as: str = ""
+    ) -> None:
         super().__init__(answer)
         self.answer = answer
         self.permanent = permanent
         self.retry_after = retry_after
         """How long the other side asks to be left alone."""
+        self.lists_as = lists_as
+        """For which reason (`notifications.models.suppressions`) its address is told nothing more; empty for none."""
 
 
 class ServerDown(DeliveryFailed):
@@ -66,10 +70,10 @@ class Channel:
     """One way out.
 
     `address_field` names the column of the user that holds where they are reached (by nothing, where it is empty or
-    null), `proof_field` the one that says whether that is proved; a channel that keeps addresses of its own gives
-    `address`, an expression over users, instead. A channel that `has_parts` is sent the templates of mail: subject,
-    text, HTML; one that `shows_inbox_text` the title and the text of the inbox; any other one text,
-    `templates/<code>/<kind>.txt`.
+    null), `proof_field` the one that says whether that is proved, `proof_for_many` the one without which nothing goes
+    there that goes to many; a channel that keeps addresses of its own gives `address`, an expression over users,
+    instead. A channel that `has_parts` is sent the templates of mail: subject, text, HTML; one that `shows_inbox_text`
+    the title and the text of the inbox; any other one text, `templates/<code>/<kind>.txt`.
     """
 
     code: str
@@ -77,18 +81,20 @@ class Channel:
     send: Send
     address_field: str = ""
     proof_field: str = ""
+    proof_for_many: str = ""
     has_parts: bool = False
     shows_inbox_text: bool = False
     address: Callable[[], Any] | None = None
     timeout: Callable[[], float] = _ten_seconds
     """How long each of its socket operations takes at most."""
 
-    def reached_at(self) -> Any:
+    def reached_at(self, *, by_many: bool = False) -> Any:
         """Return where a user is reached, as an expression over users: nothing, where they are not."""
         if self.address is not None:
             return self.address()
         address = F(self.address_field)
-        return Case(When(**{self.proof_field: True}, then=address)) if self.proof_field else address
+        proof = self.proof_field or (self.proof_for_many if by_many else "")
+        return Case(When(**{proof: True}, then=address)) if proof else address
 
 
 CHANNELS: Final[dict[str, Channel]] = {}

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.errors import MessageError
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy, Policy
 from email.utils import format_datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,12 +28,31 @@ from django.utils import timezone
 
 from core.breaker import CircuitOpen, breaker
 from notifications.channels import Channel, DeliveryFailed, Fence, Outgoing, ServerDown, register_channel
+from notifications.models.suppressions import BOUNCE
+from notifications.status_codes import names_no_mailbox
 
 _LONGEST_LINE: Final = 998  # RFC 5322, 2.1.1
 _HALF_AN_ANSWER: Final = 480  # of the 1000 letters that an attempt keeps
 _CLOSING: Final = 421  # RFC 5321, 3.8: said at any step by a server that is about to go away
 _ACCEPTED_IN_FOLDER: Final = "written to the mail folder"
 _ACCEPTED_ON_CONSOLE: Final = "printed on the console"
+
+
+class _AsItStands(UnstructuredHeader, BaseHeader):
+    """A header of one long word, neither folded nor encoded: whoever reads it decodes nothing (RFC 2369, RFC 8058)."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def _policy() -> "EmailPolicy[Any]":
+    headers = HeaderRegistry()
+    for name in ("list-unsubscribe", "x-pm-metadata-message-id"):
+        headers.map_to_type(name, _AsItStands)
+    return SMTP.clone(header_factory=headers)
+
+
+_POLICY: Final = _policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +142,7 @@ def _hand_over(mail: EmailMessage, outgoing: Outgoing, server: MailServer, fence
 
 def _compose(outgoing: Outgoing) -> EmailMessage:
     """Return the mail; an address or a subject that would break out of its header is refused for good."""
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     try:
         mail["To"] = Address(addr_spec=_address_on_the_wire(outgoing.address))
         mail["From"] = settings.DEFAULT_FROM_EMAIL
@@ -136,10 +156,19 @@ def _compose(outgoing: Outgoing) -> EmailMessage:
         # RFC 8058: the mail program's own button sends the second line to the address in the first.
         mail["List-Unsubscribe"] = f"<{outgoing.unsubscribe_url}>"
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    if _goes_through_postmark():
+        # Postmark gives each mail an id of its own, and tells of it by that; what stands here it tells along.
+        mail["X-PM-KeepID"] = "true"
+        mail["X-PM-Metadata-message-id"] = outgoing.message_id.strip("<>")
     mail.set_content(outgoing.text, cte=_transfer_encoding(outgoing.text))
     if outgoing.html:
         mail.add_alternative(outgoing.html, subtype="html", cte=_transfer_encoding(outgoing.html))
     return mail
+
+
+def _goes_through_postmark() -> bool:
+    hosts = (str(server.get("host", "")) for server in (settings.MAIL, settings.MAIL_FALLBACK))
+    return any(host.endswith(".postmarkapp.com") for host in hosts)
 
 
 def _address_on_the_wire(address: str) -> str:
@@ -190,15 +219,24 @@ def _transmit(mail: EmailMessage, server: MailServer, fence: Fence) -> str:
         connection.close()
 
 
+def _trust() -> ssl.SSLContext:
+    """Return what certificates are judged by; reading the authorities for each mail took longer than all else."""
+    return _trusting(ssl.get_default_verify_paths())
+
+
+@lru_cache(maxsize=1)
+def _trusting(_paths: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
 def _connect(server: MailServer) -> smtplib.SMTP:
-    trust = ssl.create_default_context()
     if server.tls == "implicit":
-        connection: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout, context=trust)
+        connection: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout, context=_trust())
     else:
         connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout)
     try:
         if server.tls == "starttls":
-            connection.starttls(context=trust)
+            connection.starttls(context=_trust())
         if server.user:
             connection.login(server.user, server.password)
     except BaseException:
@@ -210,32 +248,34 @@ def _connect(server: MailServer) -> smtplib.SMTP:
 def _converse(connection: smtplib.SMTP, mail: EmailMessage, fence: Fence) -> str:
     """Send one mail to one recipient and return the server's answer to it."""
     connection.ehlo_or_helo_if_needed()
-    _expect(connection.mail(_only_address(mail["From"])), refusal_is_final=False)
-    _expect(connection.rcpt(_only_address(mail["To"])))
+    _expect(connection.mail(_only_address(mail["From"])), is_about_address=False)
+    _expect(connection.rcpt(_only_address(mail["To"])), is_about_address=True)
     fence()
     try:
-        return _expect(connection.data(mail.as_bytes()))
+        return _expect(connection.data(mail.as_bytes()), is_about_address=True)
     except smtplib.SMTPDataError as error:
-        raise _refusal(error.smtp_code, error.smtp_error) from error
+        raise _refusal(error.smtp_code, error.smtp_error, is_about_address=True) from error
 
 
 def _only_address(header: Any) -> str:
     return str(header.addresses[0].addr_spec)
 
 
-def _expect(reply: tuple[int, bytes], *, refusal_is_final: bool = True) -> str:
+def _expect(reply: tuple[int, bytes], *, is_about_address: bool) -> str:
     """Return the server's answer when it is a yes; raises `DeliveryFailed` when it is not."""
     code, text = reply
     if 200 <= code < 300:
         return f"{code} {_readable(text)}"
-    raise _refusal(code, text, refusal_is_final=refusal_is_final)
+    raise _refusal(code, text, is_about_address=is_about_address)
 
 
-def _refusal(code: int, text: bytes | str, *, refusal_is_final: bool = True) -> DeliveryFailed:
+def _refusal(code: int, text: bytes | str, *, is_about_address: bool) -> DeliveryFailed:
+    """Return the failure: a no to our sender's address is ours to mend, one to the recipient or the mail is final."""
     answer = f"{code} {_readable(text)}"
     if code == _CLOSING:
         return _Unavailable(answer)
-    return DeliveryFailed(answer, permanent=refusal_is_final and code >= 500)
+    is_final = is_about_address and code >= 500
+    return DeliveryFailed(answer, permanent=is_final, lists_as=BOUNCE if is_final and names_no_mailbox(answer) else "")
 
 
 @contextmanager
@@ -261,4 +301,14 @@ def _timeout() -> float:
     return max(float(server.get("timeout", 1)) for server in (settings.MAIL, settings.MAIL_FALLBACK))
 
 
-register_channel(Channel("email", "E-mail", send, address_field="email", has_parts=True, timeout=_timeout))
+register_channel(
+    Channel(
+        "email",
+        "E-mail",
+        send,
+        address_field="email",
+        proof_for_many="email_verified",
+        has_parts=True,
+        timeout=_timeout,
+    )
+)

@@ -9,13 +9,16 @@ from base64 import b64encode
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from django.conf import settings
 
 from core.breaker import CircuitOpen
 from core.http_client import AddressRefused, RequestFailed, Response, request, retry_after_of
+from notifications.callback_links import callback_url, is_public_name
 from notifications.channels import Channel, DeliveryFailed, Fence, Outgoing, ServerDown, register_channel
+from notifications.models.inbound import TEXTS
+from notifications.models.suppressions import BOUNCE, COMPLAINT
 
 _PRINTED: Final = "printed on the console"
 _NOT_THIS_MESSAGE: Final = frozenset({401, 403, 404, 408, 409, 425, 429})
@@ -23,6 +26,13 @@ _NOT_THIS_MESSAGE: Final = frozenset({401, 403, 404, 408, 409, 425, 429})
 
 _FULL_QUEUE: Final = 21611
 """Twilio: too many messages wait for this sender already."""
+
+_OPTED_OUT: Final = 21610
+_NO_SUCH_NUMBER: Final = frozenset({21211, 21614, 30005, 30006})
+"""Twilio: not a number, not a mobile one, unknown to its network, a landline."""
+
+CALLBACK_FIELD: Final = "message"
+"""Which parameter of the callback's address names the message: Twilio signs the address along with what it tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,13 @@ class SmsProvider:
 def is_configured() -> bool:
     """Return whether text messages go anywhere."""
     return bool(settings.SMS.get("scheme"))
+
+
+def lists_as(error_code: object) -> str:
+    """Return for which reason a number with this error is sent nothing more; empty where for none."""
+    if error_code == _OPTED_OUT:
+        return COMPLAINT
+    return BOUNCE if error_code in _NO_SUCH_NUMBER else ""
 
 
 def send(outgoing: Outgoing, *, fence: Fence) -> str:
@@ -73,6 +90,7 @@ def _print(outgoing: Outgoing) -> str:
 def _ask(provider: SmsProvider, outgoing: Outgoing) -> Response:
     sender = {"MessagingServiceSid": provider.messaging_service} if provider.messaging_service else {}
     fields = {"To": outgoing.address, "Body": outgoing.text.strip(), **(sender or {"From": provider.sender})}
+    fields |= _callback(provider, outgoing)
     credentials = b64encode(f"{provider.account}:{provider.token}".encode()).decode()
     return request(
         "POST",
@@ -87,6 +105,16 @@ def _ask(provider: SmsProvider, outgoing: Outgoing) -> Response:
     )
 
 
+def _callback(provider: SmsProvider, outgoing: Outgoing) -> dict[str, str]:
+    """Return where the provider tells what became of the message.
+
+    Twilio refuses a message whose callback is at no name of the open internet (21609): a developer's texts go without.
+    """
+    url = callback_url(TEXTS, urlencode({CALLBACK_FIELD: outgoing.message_id.strip("<>").partition("@")[0]}))
+    is_usable = is_public_name() or not (urlsplit(provider.base_url).hostname or "").endswith(".twilio.com")
+    return {"StatusCallback": url} if url and is_usable else {}
+
+
 def _accepted(response: Response) -> str:
     """Return the provider's yes with its id of the message; raises `DeliveryFailed` for its no."""
     told = _told(response)
@@ -95,7 +123,12 @@ def _accepted(response: Response) -> str:
     code = told.get("code")
     answer = " ".join(str(part) for part in (response.status, code, told.get("message")) if part)
     is_final = 400 <= response.status < 500 and response.status not in _NOT_THIS_MESSAGE and code != _FULL_QUEUE
-    raise DeliveryFailed(answer, permanent=is_final, retry_after=_pause_asked_for(response))
+    raise DeliveryFailed(
+        answer,
+        permanent=is_final,
+        retry_after=_pause_asked_for(response),
+        lists_as=lists_as(code) if is_final else "",
+    )
 
 
 def _told(response: Response) -> dict[str, object]:

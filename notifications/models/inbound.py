@@ -15,12 +15,25 @@ STANDARD: Final = "standard"
 STRIPE: Final = "stripe"
 GITHUB: Final = "github"
 HMAC: Final = "hmac"
+TWILIO: Final = "twilio"
+SNS: Final = "sns"
+POSTMARK: Final = "postmark"
+SENDGRID: Final = "sendgrid"
+MAILGUN: Final = "mailgun"
 SCHEMES: Final = {
     STANDARD: "Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature)",
     STRIPE: "Stripe and its like (Stripe-Signature: t=…,v1=…)",
     GITHUB: "GitHub and its like (X-Hub-Signature-256: sha256=…)",
     HMAC: "HMAC-SHA256 of the body in a header of your choice",
+    TWILIO: "Twilio and its like (X-Twilio-Signature)",
+    SNS: "Amazon SNS, as SES tells by it (the secret is the topic's ARN)",
+    POSTMARK: "Postmark (the secret is name:password of the address)",
+    SENDGRID: "SendGrid, signed events (the secret is its verification key)",
+    MAILGUN: "Mailgun (the secret is the signing key of webhooks)",
 }
+
+TEXTS: Final = "sms"
+"""The source that tells what became of our text messages."""
 
 RECEIVED: Final = "received"
 HANDLED: Final = "handled"
@@ -84,6 +97,8 @@ class InboundWebhook(BaseModel):
     event_id = models.CharField(max_length=255)
     type = models.CharField(max_length=100, blank=True, default="", db_default="")
     content_type = models.CharField(max_length=200, blank=True, default="", db_default="")
+    query = models.CharField(max_length=1000, blank=True, default="", db_default="")
+    """What stood behind the `?` of the address: of some schemes a part of what is signed."""
     body = EncryptedBytesField()
     size = models.PositiveIntegerField()
     state = models.CharField(max_length=20, default=RECEIVED, db_default=RECEIVED)

@@ -1,4 +1,4 @@
-"""Addresses that are mailed no longer, because mail to them came back or was called unwanted."""
+"""Addresses and numbers that are told nothing more, because what they were sent came back or was unwanted."""
 
 from typing import Final
 
@@ -9,11 +9,11 @@ from core.models import BaseModel
 
 BOUNCE: Final = "bounce"
 COMPLAINT: Final = "complaint"
-REASONS: Final = {BOUNCE: "Mail came back for good", COMPLAINT: "Its owner called a mail unwanted"}
+REASONS: Final = {BOUNCE: "What was sent came back for good", COMPLAINT: "Its owner wants no such messages"}
 
 
 class SuppressedAddress(BaseModel):
-    """One reason not to mail an address, in lower letters; it may have both."""
+    """One reason to send nothing to an address (in lower letters) or a number; it may have both."""
 
     address = models.CharField(max_length=320)
     reason = models.CharField(max_length=20)

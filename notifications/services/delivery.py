@@ -9,6 +9,7 @@ Message-ID, by which mail systems drop the second copy.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from random import SystemRandom
 from typing import Final
 from uuid import UUID
@@ -21,12 +22,16 @@ from django.db.models.functions import Now
 from django.template import TemplateDoesNotExist
 from django.utils import timezone
 
+from core import beside
 from core.crypto import DecryptionFailed
 from core.events import publish
 from core.permissions import SYSTEM
+from core.plans import Insertion, Statement
 from notifications.channels import CHANNELS, Channel, DeliveryFailed, Fence, Outgoing
 from notifications.kinds import UnknownKind
 from notifications.models import (
+    BOUNCED,
+    DELIVERED,
     FAILED,
     OUTCOME_DEFERRED,
     OUTCOME_INTERRUPTED,
@@ -41,22 +46,49 @@ from notifications.models import (
 )
 from notifications.services.concerning import still_concerns
 from notifications.services.message_templates import note_fallback
-from notifications.services.suppression import Suppressed, refuse_suppressed
+from notifications.services.suppression import Suppressed, refuse_suppressed, suppress
 from notifications.templates import render
 
 LONGEST_WAIT: Final = timedelta(hours=1)
 
 _LONGEST_TIMEOUT: Final = 10.0
+_CROWDED_FOR: Final = timedelta(seconds=10)
+_SOON: Final = timedelta(seconds=1)
 
 _random: Final = SystemRandom()
 
 
+# These two are run for every message that leaves; the ORM would write them anew each time, and that takes longer.
+_RENEW_CLAIM: Final = Statement(f"""
+UPDATE messages SET claimed_at = {{$now}}
+WHERE id = {{$id}} AND state = '{SENDING}' AND attempt_count = {{$attempt}} RETURNING 1
+""")  # noqa: S608  # constants
+# What its provider has told meanwhile is news: `delivered` is not undone by a `sent` that is noted late.
+_NOTE_SENT: Final = Statement(f"""
+WITH closed AS (
+    UPDATE message_attempts
+    SET finished_at = statement_timestamp(), outcome = '{OUTCOME_SENT}', answer = {{$answer}}, next_try_at = NULL
+    WHERE message_id = {{$id}} AND finished_at IS NULL AND number <= {{$attempt}}
+)
+UPDATE messages
+SET state = CASE WHEN state IN ('{DELIVERED}', '{BOUNCED}') THEN state ELSE '{SENT}' END,
+    sent_at = statement_timestamp(), claimed_at = NULL
+WHERE id = {{$id}} RETURNING 1
+""")  # noqa: S608  # constants
+
+
+@lru_cache(maxsize=1)
+def _attempt_insertion() -> Insertion:
+    return Insertion(MessageAttempt, "id", "message", "number")
+
+
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """The message is not delivered yet: try again after `wait`."""
+    """The message is not delivered yet: try again after `wait`; that was an attempt, unless nobody was asked."""
 
     wait: timedelta
     reason: str
+    is_attempt: bool = True
 
 
 class AttemptsExhausted(Exception):
@@ -70,11 +102,22 @@ class ClaimLost(Exception):
 def deliver(*, message_id: UUID) -> Postponed | None:
     """Deliver the message if it still is to be delivered; return when to try again, None when nothing is left to do.
 
-    Raises `AttemptsExhausted` when this was the last attempt.
+    Raises `AttemptsExhausted` when this was the last attempt. A server that lets a worker wait is waited for beside
+    other work; then a later run sees what came of it.
     """
     claimed = _claim(message_id)
     if not isinstance(claimed, Message):
         return claimed
+    if claimed.attempts_left == 0:
+        # Whoever runs this has to hear that it was the last one: it is waited for.
+        return _attempt(claimed)
+    try:
+        return beside.run(claimed.channel, lambda: _attempt(claimed))
+    except beside.LeftBehind:
+        return Postponed(lease(claimed), "the other side is waited for beside other work", is_attempt=False)
+
+
+def _attempt(claimed: Message) -> Postponed | None:
     if not still_concerns(claimed):
         _suppress(claimed, "not sent: it no longer concerns the recipient, or was switched off")
         return None
@@ -139,6 +182,11 @@ def _claim(message_id: UUID) -> Message | Postponed | None:
     message = Message.objects.select_for_update().filter(id=message_id).first()
     if message is None or not _is_deliverable(message):
         return None
+    if not beside.has_room(message.channel):
+        wait = _CROWDED_FOR * _random.uniform(0.5, 1.0)
+        return Postponed(wait, "too many wait for an answer on this channel", is_attempt=False)
+    if message.next_try_at is not None and message.next_try_at - timezone.now() > _SOON:
+        return Postponed(message.next_try_at - timezone.now(), "its next try is not due yet", is_attempt=False)
     if message.state == SENDING:
         rest = _rest_of_claim(message)
         if rest > timedelta(0):
@@ -150,7 +198,7 @@ def _claim(message_id: UUID) -> Message | Postponed | None:
     message.claimed_at = timezone.now()
     message.next_try_at = None
     message.save(update_fields=["state", "attempt_count", "attempts_left", "claimed_at", "next_try_at"])
-    MessageAttempt.objects.create(message=message, number=message.attempt_count)
+    _attempt_insertion().run(MessageAttempt(message=message, number=message.attempt_count))
     return message
 
 
@@ -166,7 +214,8 @@ def _rest_of_claim(message: Message) -> timedelta:
 
 def _fence(message: Message) -> Fence:
     def refuse_if_taken_over() -> None:
-        if not _held(message).update(claimed_at=timezone.now()):
+        claim = {"id": message.id, "attempt": message.attempt_count, "now": timezone.now()}
+        if _RENEW_CLAIM.fetch(claim) is None:
             raise ClaimLost
 
     return refuse_if_taken_over
@@ -177,11 +226,9 @@ def _held(message: Message) -> QuerySet[Message]:
     return Message.objects.filter(id=message.id, state=SENDING, attempt_count=message.attempt_count)
 
 
-@transaction.atomic
 def _note_success(message: Message, answer: str) -> None:
     # Whoever holds the claim now: the server has it, and the fence keeps the other from sending it too.
-    Message.objects.filter(id=message.id).update(state=SENT, sent_at=Now(), claimed_at=None)
-    _close_attempt(message, OUTCOME_SENT, answer)
+    _NOTE_SENT.fetch({"id": message.id, "attempt": message.attempt_count, "answer": _storable(answer)})
 
 
 @transaction.atomic
@@ -197,6 +244,8 @@ def _note_failure(message: Message, failure: DeliveryFailed) -> Postponed | None
     next_try_at = None if is_over else timezone.now() + wait
     outcome = OUTCOME_REFUSED if failure.permanent else OUTCOME_DEFERRED
     _close_attempt(message, outcome, failure.answer, next_try_at)
+    if failure.lists_as:
+        suppress(message.address, reason=failure.lists_as, detail=failure.answer)
     state = FAILED if is_over else QUEUED
     if not _held(message).update(state=state, next_try_at=next_try_at, claimed_at=None):
         return Postponed(lease(message), "another worker is sending this message")

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -14,6 +14,7 @@ from core.crypto import token_digest
 from core.errors import ActingOnBehalf, Conflict, NotFound, ValidationFailed
 from core.events import publish
 from core.http_targets import AddressRefused, refuse_address
+from core.locks import NamedLock
 from core.permissions import SYSTEM, Caller
 from notifications.channels.push import apns, fcm, web
 from notifications.models.devices import APNS, FCM, WEB, Device
@@ -22,6 +23,7 @@ MAX_DEVICES: Final = 20
 """How many devices a person may have."""
 
 _CONFIGURED: Final = {WEB: web.is_configured, FCM: fcm.is_configured, APNS: apns.is_configured}
+_REGISTERING: Final = NamedLock("devices")
 _APPLE_TOKEN: Final = re.compile(r"[0-9a-fA-F]{32,200}")
 _FIREBASE_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}")
 
@@ -36,7 +38,8 @@ def register_device(*, actor: Caller, platform: str, address: Mapping[str, str],
     if actor.impersonated_by is not None:
         raise ActingOnBehalf
     _refuse_bad_address(platform, address)
-    _wait_for_turn(actor.own_id)
+    # So that the count holds when two are registered at once.
+    _REGISTERING.hold(of=actor.own_id)
     digest = token_digest(address.get("endpoint") or address["token"])
     _forget_of_others(digest, actor)
     device = Device.objects.select_for_update(no_key=True).filter(address_digest=digest).first()
@@ -118,12 +121,6 @@ def _refuse_bad_subscription(address: Mapping[str, str]) -> None:
 def _forget_of_others(digest: bytes, actor: Caller) -> None:
     others = Device.objects.filter(address_digest=digest).exclude(user_id=actor.own_id)
     _remove_all(others, actor, reason="somebody else signed in on it")
-
-
-def _wait_for_turn(user_id: UUID) -> None:
-    # The lock makes the count hold when two devices are registered at once.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"devices:{user_id}"])
 
 
 def _refuse_too_many(actor: Caller) -> None:

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from core.errors import Detail, ValidationFailed
 from core.events import publish
-from core.jobs import Done, Work, create_job
+from core.jobs import Done, JobFailed, Work, create_job
 from core.models import Job
 from core.permissions import Caller
 from notifications.kinds import KINDS, Kind
@@ -24,6 +24,7 @@ from notifications.services.notifying import News, notify_many
 from notifications.services.releasing import promise_release
 
 JOB_KIND: Final = "notifications.send"
+PERMISSION: Final = "send:notification"
 CHUNK: Final = 5_000
 MOST_NAMED: Final = 10_000
 """How many people can be named one by one."""
@@ -56,6 +57,10 @@ class Recipients:
             return everyone
         return everyone.filter(role__name=self.role) if self.role else everyone.filter(pk__in=self.users)
 
+    def unconfirmed(self) -> int:
+        """Return how many of them get no mail, because they have not confirmed their address."""
+        return self.people().filter(email_verified=False).count()
+
 
 @transaction.atomic
 def send_to_many(*, actor: Caller, kind: str, context: Mapping[str, str], to: Recipients) -> Job:
@@ -67,7 +72,7 @@ def send_to_many(*, actor: Caller, kind: str, context: Mapping[str, str], to: Re
     job = create_job(
         JOB_KIND,
         actor=actor,
-        parameters={"kind": kind, "context": dict(context), "to": to.as_json()},
+        parameters={"kind": kind, "context": dict(context), "to": to.as_json(), "by": str(actor.id or "")},
         total=total,
     )
     told = {"kind": kind, "role": to.role, "all": to.everybody, "users": len(to.users), "people": total}
@@ -78,6 +83,7 @@ def send_to_many(*, actor: Caller, kind: str, context: Mapping[str, str], to: Re
 def tell_chunk(work: Work) -> Done | None:
     """Tell the next chunk of people, in the transaction that also keeps how far it is; `Done` after the last."""
     parameters = work.parameters
+    _refuse_who_may_no_longer(parameters.get("by", ""))
     rest = Recipients.from_json(parameters["to"]).people().order_by("pk")
     if "after" in work.checkpoint:
         rest = rest.filter(pk__gt=work.checkpoint["after"])
@@ -91,6 +97,15 @@ def tell_chunk(work: Work) -> Done | None:
         return Done()
     work.checkpoint["after"] = str(last)
     return None
+
+
+def _refuse_who_may_no_longer(user_id: str) -> None:
+    """Raise `JobFailed` where whoever asked has lost the right since, or is gone; what the system does needs none."""
+    if not user_id:
+        return
+    sender = get_user_model()._default_manager.filter(pk=user_id, is_active=True).first()
+    if sender is None or not Caller.of(sender).holds(PERMISSION):
+        raise JobFailed("Whoever asked for this may not do it any more.", code="permission_denied")
 
 
 def _sendable(code: str) -> Kind:

@@ -10,6 +10,7 @@ from core.permissions import SYSTEM
 from notifications.models import BOUNCED, DELIVERED, EMAIL, SENT, Message
 from notifications.models.suppressions import BOUNCE, COMPLAINT
 from notifications.services.suppression import normal_address, suppress
+from notifications.status_codes import is_policy
 
 SOURCE: Final = "mail"
 ARRIVED: Final = "mail.delivered"
@@ -27,9 +28,11 @@ class Feedback:
     recipient: str = ""
     is_permanent: bool = False
     detail: str = ""
+    is_against_address: bool = True
+    """Whether what came back says that the address is no good; else it was what was said, or who said it."""
 
     @classmethod
-    def read(cls, told: Any) -> "Feedback":
+    def read(cls, told: Any, *, is_against_address: bool = True) -> "Feedback":
         """Return what the body says; raises `ValueError` for one that says it in another form."""
         if not isinstance(told, dict) or told.get("type") not in {ARRIVED, CAME_BACK, UNWANTED}:
             raise ValueError(f"give an object with the type {ARRIVED}, {CAME_BACK} or {UNWANTED}")
@@ -43,7 +46,21 @@ class Feedback:
         if not texts["message_id"] or "@" not in (texts["recipient"] or "@"):
             raise ValueError("give the message_id, and a recipient that is an address or none")
         message_id = f"<{texts['message_id'].strip().strip('<>')}>"
-        return cls(told["type"], message_id, normal_address(texts["recipient"]), bool(is_permanent), texts["detail"])
+        return cls(
+            told["type"],
+            message_id,
+            normal_address(texts["recipient"]),
+            bool(is_permanent),
+            texts["detail"],
+            is_against_address and not is_policy(texts["detail"]),
+        )
+
+    @property
+    def lists_as(self) -> str:
+        """Return for which reason the address is to be mailed no longer; empty where for none."""
+        if self.type == UNWANTED:
+            return COMPLAINT
+        return BOUNCE if self.type == CAME_BACK and self.is_permanent and self.is_against_address else ""
 
 
 @transaction.atomic
@@ -57,23 +74,18 @@ def hear(feedback: Feedback) -> bool:
     if message is not None:
         _note(message, feedback)
     address = message.address if message is not None else feedback.recipient
-    if address and feedback.type == UNWANTED:
-        suppress(address, reason=COMPLAINT, detail=feedback.detail)
-    elif address and feedback.type == CAME_BACK and feedback.is_permanent:
-        suppress(address, reason=BOUNCE, detail=feedback.detail)
+    if address and feedback.lists_as:
+        suppress(address, reason=feedback.lists_as, detail=feedback.detail)
     return message is not None
 
 
 def _note(message: Message, feedback: Feedback) -> None:
-    """Write it down with the attempt that it is about; a state only moves forward."""
+    """Write it down with the attempt that it is about; a state only moves forward, and what was told is told once."""
     before, after = message.state, _state_after(message.state, feedback)
+    if not note_answer(message, f"{feedback.type}: {feedback.detail}".rstrip(": ")) and after == before:
+        return
     if after != before:
         Message.objects.filter(pk=message.pk).update(state=after)
-    attempt = message.attempts.order_by("-number").first()
-    if attempt is not None:
-        told = f"; {feedback.type}: {feedback.detail}".rstrip(": ")
-        attempt.answer = f"{attempt.answer[: 1000 - len(told)]}{told}"
-        attempt.save(update_fields=["answer"])
     data = {"kind": message.kind, "permanent": feedback.is_permanent, "before": {"state": before}}
     changed = {**data, "after": {"state": after}}
     if feedback.type == ARRIVED:
@@ -82,6 +94,18 @@ def _note(message: Message, feedback: Feedback) -> None:
         publish("notification.bounced", subject=message, actor=SYSTEM, data=changed)
     else:
         publish("notification.complained", subject=message, actor=SYSTEM, data=changed)
+
+
+def note_answer(message: Message, told: str) -> bool:
+    """Add what was told afterwards to the answer of the last attempt; return False where it stands there already."""
+    attempt = message.attempts.order_by("-number").first()
+    if attempt is None:
+        return True
+    if told in attempt.answer.split("; "):
+        return False
+    attempt.answer = f"{attempt.answer[: 998 - len(told)]}; {told}".removeprefix("; ")
+    attempt.save(update_fields=["answer"])
+    return True
 
 
 def _state_after(state: str, feedback: Feedback) -> str:

@@ -114,7 +114,8 @@ def notify(news: News, *, to: Iterable[UUID], actor: Caller = SYSTEM) -> Told:
     if not readers:
         return Told(0, 0)
     people, inboxes, messages = _tell(news, kind, get_user_model()._default_manager.filter(pk__in=readers))
-    enqueue_many("notifications.tasks.deliver", [{"message_id": str(message)} for message in messages])
+    calls = [{"message_id": str(message)} for message in messages]
+    enqueue_many("notifications.tasks.deliver", calls, queue=kind.queue)
     if inboxes:
         publish("notification.created", subject=None, actor=actor, data={"kind": kind.code}, audience=inboxes)
     return Told(people, len(messages))
@@ -141,7 +142,7 @@ def notify_many(news: News, *, to: QuerySet[Any]) -> int:
 
 def _tell(news: News, kind: Kind, users: QuerySet[Any], *, is_bulk: bool = False) -> tuple[int, list[UUID], list[UUID]]:
     channels = [] if news.only_in_app else _channels_of(kind)
-    people, values = _people(users, channels)
+    people, values = _people(users, channels, by_many=is_bulk)
     waits = _waits(kind, users) if channels else {}
     statement = _statement(kind, channels, people)
     parameters: dict[str, Any] = {
@@ -207,9 +208,9 @@ def _at_once(codes: Collection[str]) -> str:
     return f"(SELECT array_agg(id) FROM ({every}) AS made WHERE state = '{QUEUED}')"  # noqa: S608  # as above
 
 
-def _people(users: QuerySet[Any], channels: Collection[Channel]) -> tuple[str, dict[str, Any]]:
+def _people(users: QuerySet[Any], channels: Collection[Channel], *, by_many: bool) -> tuple[str, dict[str, Any]]:
     """Return the SELECT of those users who are there, with where each channel reaches them."""
-    reached = {f"{channel.code}_reached": channel.reached_at() for channel in channels}
+    reached = {f"{channel.code}_reached": channel.reached_at(by_many=by_many) for channel in channels}
     rows = users.filter(is_active=True).order_by().annotate(**reached).values_list("pk", "locale", *reached)
     sql, values = rows.query.sql_with_params()
     names = [f"person_{number}" for number in range(len(values))]

@@ -1,18 +1,18 @@
 """The channel `push`: one message to all of a person's devices, each of which it reaches once."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, TextField, When
 from django.db.models.functions import Cast, Now
 
 from core.crypto import DecryptionFailed
 from notifications.channels import Channel, DeliveryFailed, Fence, Outgoing, register_channel
-from notifications.channels.push import MAX_TEXT, TIMEOUT, DeviceGone, Notice, apns, fcm, web
+from notifications.channels.push import MAX_TEXT, DeviceGone, Notice, apns, fcm, web
 from notifications.kinds import KINDS
 from notifications.models import PUSH, Message
 from notifications.models.devices import APNS, FCM, WEB, Device, DeviceDelivery
@@ -103,7 +103,7 @@ _SENDERS: Final[dict[str, Callable[[Notice, dict[str, str]], str]]] = {
 
 
 def _longest_request() -> float:
-    return timedelta(seconds=TIMEOUT).total_seconds()
+    return float(settings.PUSH_TIMEOUT_SECONDS)
 
 
 register_channel(

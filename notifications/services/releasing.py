@@ -10,10 +10,11 @@ from typing import Final
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from core.locks import NamedLock
 from core.models import OutboxRow
 from core.queue import enqueue, enqueue_many
 from notifications.kinds import DIGEST
@@ -40,13 +41,13 @@ UNDER_WAY: Final = 500
 
 _DIGESTS_AT_ONCE: Final = 50
 _TASK: Final = "notifications.tasks.release"
-_LOCK: Final = "notifications.release"
+_LOCK: Final = NamedLock("notifications.release")
 
 
 @transaction.atomic
 def release_messages() -> int:
     """Queue what is due, as far as there is room; return how many messages. Another release at work does it instead."""
-    if not _is_alone():
+    if not _LOCK.hold_if_free():
         return 0
     released = sum(_release(lane) for lane in (OWN_LANE, BULK_LANE)) + _send_digests()
     if _due().exists():
@@ -58,12 +59,6 @@ def promise_release(*, delay: timedelta = timedelta(0)) -> None:
     """Promise a release, in the caller's transaction, unless one is promised already."""
     if not OutboxRow.objects.filter(task=_TASK, leased_by=None).exists():
         enqueue("notifications.tasks.release", delay=delay)
-
-
-def _is_alone() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [_LOCK])
-        return bool(cursor.fetchone()[0])
 
 
 def _due() -> QuerySet[Message]:

@@ -56,9 +56,7 @@ def send(
     message.message_id = f"<{message.id}@{mail_host()}>"
     earlier = _write(message)
     if earlier is None:
-        # What somebody waits for in front of their screen waits behind nothing that goes to many.
-        queue = "critical" if sort.is_security else ""
-        enqueue("notifications.tasks.deliver", message_id=str(message.id), queue=queue)
+        enqueue("notifications.tasks.deliver", message_id=str(message.id), queue=sort.queue)
     return earlier or message
 
 

@@ -1,4 +1,4 @@
-"""The suppression list: which addresses are mailed no longer, and what reaches them all the same."""
+"""The suppression list: which addresses and numbers are told nothing more, and what reaches them all the same."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -10,11 +10,13 @@ from django.db import transaction
 from core.events import publish
 from core.permissions import SYSTEM, Caller
 from notifications.kinds import KINDS
-from notifications.models import EMAIL, Message
+from notifications.models import EMAIL, SMS, Message
 from notifications.models.suppressions import BOUNCE, REASONS, SuppressedAddress
 
-ASKED_FOR_ON_THE_SPOT: Final = frozenset({"account.verify_email", "account.email_change", "account.password_reset"})
-"""Mails that somebody waits for in front of their screen; a mailbox that is back again shows by one of them."""
+ASKED_FOR_ON_THE_SPOT: Final = frozenset(
+    {"account.verify_email", "account.email_change", "account.password_reset", "account.phone_code"}
+)
+"""What somebody waits for in front of their screen; a mailbox or number that is back again shows by one of them."""
 
 
 class Suppressed(Exception):
@@ -22,12 +24,12 @@ class Suppressed(Exception):
 
 
 def refuse_suppressed(message: Message) -> None:
-    """Raise `Suppressed` for a mail that the list keeps from its address.
+    """Raise `Suppressed` for a mail or a text that the list keeps from its address.
 
-    Where mail came back for good, nothing is sent but what is asked for on the spot; where a mail was called unwanted,
+    Where one came back for good, nothing is sent but what is asked for on the spot; where one was called unwanted,
     nothing that its reader may switch off.
     """
-    if message.channel != EMAIL:
+    if message.channel not in {EMAIL, SMS}:
         return
     rows = SuppressedAddress.objects.filter(address=normal_address(message.address))
     for reason in rows.values_list("reason", flat=True):
@@ -75,4 +77,14 @@ def trust_proved_address(user_id: UUID) -> int:
         return 0
     address = normal_address(str(getattr(user, "email", "")))
     rows = SuppressedAddress.objects.filter(address=address, reason=BOUNCE)
+    return mail_again(ids=rows.values_list("pk", flat=True), actor=SYSTEM)
+
+
+def trust_proved_number(user_id: UUID) -> int:
+    """Send texts again to the number that somebody has just proved; return how many rows went.
+
+    A provider sends nothing to whoever has not taken back their STOP: a code that arrived says that they have.
+    """
+    number = get_user_model()._default_manager.filter(pk=user_id, phone__isnull=False).values_list("phone", flat=True)
+    rows = SuppressedAddress.objects.filter(address__in=number)
     return mail_again(ids=rows.values_list("pk", flat=True), actor=SYSTEM)

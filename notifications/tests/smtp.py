@@ -17,6 +17,12 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from pytest_django import Settings
 
+from core.tests.spine import HASTENED
+
+HASTENED.append(
+    "UPDATE messages SET next_try_at = clock_timestamp()"
+    " WHERE next_try_at <= clock_timestamp() + make_interval(secs => %s)"
+)
 HANG = "hang"
 """As an answer to DATA: the mail is taken, and the server says nothing more."""
 

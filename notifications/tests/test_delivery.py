@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -8,9 +9,11 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from core import beside
 from core.models import DeadLetter, OutboxRow
 from core.permissions import SYSTEM
-from core.queue import RetryLater
+from core.queue import GiveUp, RetryLater
+from core.tests.test_outages import eventually
 from notifications import services
 from notifications.models import MAX_ATTEMPTS, Message, MessageAttempt
 from notifications.tasks import deliver, purge
@@ -100,6 +103,79 @@ def test_the_waits_grow_and_are_bounded(drain: Drain, smtp_sink: SmtpSink) -> No
     ]
     for full, wait in zip([30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600], waits, strict=True):
         assert full * 0.74 < wait < full * 1.26
+
+
+def test_a_run_that_comes_too_early_leaves_a_busy_server_alone(drain: Drain, smtp_sink: SmtpSink) -> None:
+    smtp_sink.answers_to_rcpt.append("450 4.2.0 Greylisted")
+    message = welcome()
+    drain()
+
+    for _ in range(3):
+        with pytest.raises(RetryLater, match="its next try is not due yet") as later:
+            deliver(message_id=str(message.id))
+        assert later.value.is_attempt is False
+        assert later.value.after is not None
+        assert timedelta(seconds=15) < later.value.after < timedelta(seconds=40)
+
+    assert (smtp_sink.offers, message.attempts.count()) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_keeps_a_worker_waiting_is_waited_for_beside_other_work(
+    smtp_sink: SmtpSink, a_pool_child: None
+) -> None:
+    slow, quick = welcome(), welcome()
+    smtp_sink.hold_next_offer()
+
+    with pytest.raises(RetryLater, match="waited for beside other work") as later:
+        deliver(message_id=str(slow.id))
+    assert (later.value.is_attempt, later.value.after) == (False, timedelta(seconds=6))
+    with suppress(RetryLater):  # where others are waited for, a busy machine is soon slow
+        deliver(message_id=str(quick.id))
+    eventually(lambda: [mail["Message-ID"] for mail in smtp_sink.mails] == [quick.message_id])
+
+    smtp_sink.release_held_offer()
+    beside.wait_for_all(seconds=10)
+    deliver(message_id=str(slow.id))
+
+    assert [mail["Message-ID"] for mail in smtp_sink.mails] == [quick.message_id, slow.message_id]
+    assert outcomes(slow) == [(1, "sent", "250 OK queued")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_many_wait_for_an_answer_no_more_are_offered(smtp_sink: SmtpSink, a_pool_child: None) -> None:
+    message = welcome()
+    gate = threading.Event()
+    for _ in range(beside.LANE_WIDTH):
+        with pytest.raises(beside.LeftBehind):
+            beside.run("email", lambda: gate.wait(20))
+
+    with pytest.raises(RetryLater, match="too many wait for an answer on this channel") as later:
+        deliver(message_id=str(message.id))
+    gate.set()
+    beside.wait_for_all(seconds=10)
+
+    message.refresh_from_db()
+    assert (message.state, message.attempt_count, smtp_sink.offers) == ("queued", 0, 0)
+    assert later.value.is_attempt is False
+    deliver(message_id=str(message.id))
+    assert len(smtp_sink.mails) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_last_attempt_is_waited_for_so_that_it_is_known_to_be_the_last(
+    smtp_sink: SmtpSink, settings: Settings, a_pool_child: None
+) -> None:
+    settings.MAIL = {**smtp_sink.server, "timeout": 1.5}
+    smtp_sink.answers_to_data.append(HANG)
+    message = welcome()
+    Message.objects.update(attempts_left=1)
+
+    with pytest.raises(GiveUp):
+        deliver(message_id=str(message.id))
+
+    message.refresh_from_db()
+    assert (message.state, message.attempts_left) == ("failed", 0)
 
 
 def test_running_the_task_three_times_sends_one_mail(db: None, smtp_sink: SmtpSink) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.test import Client
 from kombu.connection import Connection
 
@@ -171,3 +172,34 @@ def test_the_command_counts_before_it_tells(owner: Any, stranger: Any, drain: Dr
     with pytest.raises(CommandError, match=r"data\.text"):
         run("--all", "--data", "title=Hello")
     assert Job.objects.filter(kind=JOB_KIND).count() == 1
+
+
+def test_who_has_not_confirmed_their_address_finds_it_in_the_inbox_and_gets_no_mail(
+    owner: Any, admin: Any, client_of: ClientOf, drain: Drain, smtp_sink: SmtpSink
+) -> None:
+    type(owner).objects.filter(pk=owner.pk).update(email_verified=False)
+    said = StringIO()
+    call_command("notify", "system.broadcast", "--all", "--dry-run", stdout=said)
+
+    client_of(admin).post(SEND, body(), content_type="application/json")
+    drain()
+
+    assert said.getvalue() == (
+        "2 people would be told, 1 of them without a mail (address not confirmed); nothing was sent.\n"
+    )
+    assert [mail["To"] for mail in smtp_sink.mails] == [admin.email]
+    assert set(Notification.objects.values_list("user_id", flat=True)) == {owner.pk, admin.pk}
+
+
+@pytest.mark.parametrize("loss", ["role", "disabled", "deleted"])
+def test_whoever_may_not_send_any_more_when_it_runs_tells_nobody(
+    loss: str, owner: Any, admin: Any, client_of: ClientOf, drain: Drain, smtp_sink: SmtpSink
+) -> None:
+    response = client_of(admin).post(SEND, body(), content_type="application/json")
+    changes = {"role": {"role": owner.role}, "disabled": {"is_active": False}, "deleted": {"deleted_at": Now()}}
+    type(admin).objects.filter(pk=admin.pk).update(**changes[loss])
+    drain()
+
+    job = Job.objects.get(pk=response.json()["data"]["id"])
+    assert (job.state, job.error_code) == ("failed", "permission_denied")
+    assert (smtp_sink.mails, Notification.objects.filter(kind="system.broadcast").count()) == ([], 0)

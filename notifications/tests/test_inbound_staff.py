@@ -17,6 +17,7 @@ from core.models import Event
 from notifications import inbound_handlers
 from notifications.inbound_handlers import Inbound, handles_inbound
 from notifications.models import InboundWebhook, Message, WebhookSource
+from notifications.tests.twilio import SmsSink
 from notifications.tests.webhook_steps import Drain
 
 BrowserOf = Callable[[Any], Client]
@@ -94,6 +95,11 @@ def test_a_new_secret_takes_the_old_one_s_place_or_stands_beside_it(admin: Any, 
         {"new_secret": ""},
         {"scheme": "standard", "new_secret": "not base64!"},
         {"scheme": "standard", "new_secret": "whsec_"},
+        {"scheme": "sns", "new_secret": "arn:aws:sqs:eu-west-1:123456789012:bounces"},
+        {"scheme": "postmark", "new_secret": "a password without a name"},
+        {"scheme": "sendgrid", "new_secret": "bm8ga2V5"},
+        {"scheme": "mailgun", "new_secret": ""},
+        {"scheme": "twilio", "new_secret": ""},
         {"scheme": "md5"},
         {"key": "no key"},
         {"tolerance_seconds": "-1"},
@@ -105,6 +111,29 @@ def test_a_source_that_cannot_work_is_not_registered(admin: Any, browser_of: Bro
 
     assert answer.status_code == 200
     assert not WebhookSource.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "secret"),
+    [
+        ("sns", "arn:aws:sns:eu-west-1:123456789012:bounces"),
+        ("postmark", "nook:a-password"),
+        (
+            "sendgrid",
+            "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEDr2LjtURuePQzplybdC+u4CwrqDqBaWjcMMsTbhdbcwHBcepxo7yAQGhHPTnlvFYPAZFceE"
+            "u/1FwCM/QmGUhA==",
+        ),
+        ("mailgun", "a-key"),
+        ("twilio", ""),
+    ],
+)
+def test_providers_are_registered_by_what_they_show(
+    scheme: str, secret: str, admin: Any, browser_of: BrowserOf, sms_sink: SmsSink
+) -> None:
+    answer = browser_of(admin).post(f"{SOURCES}add/", {**FORM, "scheme": scheme, "new_secret": secret})
+
+    assert answer.status_code == 302, answer.content.decode()[-2000:]
+    assert WebhookSource.objects.get().secret == secret
 
 
 def test_nobody_but_administrators_registers_one(moderator: Any, browser_of: BrowserOf) -> None:

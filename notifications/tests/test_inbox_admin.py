@@ -37,6 +37,15 @@ def test_a_broadcast_is_counted_then_confirmed(
     assert Notification.objects.filter(kind="system.broadcast").count() == 2
 
 
+def test_a_broadcast_says_how_many_get_no_mail(owner: Any, admin: Any, browser_of: BrowserOf) -> None:
+    type(owner).objects.filter(pk=owner.pk).update(email_verified=False)
+
+    counted = browser_of(admin).post(PAGE, NEWS).content.decode()
+
+    assert "<strong>2</strong> people would be told now." in counted
+    assert "1 of them get no mail: they have not confirmed their address." in counted
+
+
 def test_who_may_not_send_has_no_such_page(admin: Any, moderator: Any, browser_of: BrowserOf) -> None:
     moderator.role.permissions = ["read:user"]
     moderator.role.save()

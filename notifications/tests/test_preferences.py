@@ -1,11 +1,14 @@
 """How people want to be told: read, changed whole, obeyed; and switched off by the link at the end of a mail."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from core.tests.spine import Drain
 from notifications.models import Message, Notification, NotificationPreferences
@@ -156,3 +159,19 @@ def test_a_mail_about_safety_has_no_such_link(owner: Any, drain: Drain, smtp_sin
 
     assert smtp_sink.mails[0]["List-Unsubscribe"] is None
     assert "unsubscribe" not in text_of(smtp_sink.mails[0])
+
+
+def test_a_mail_program_that_decodes_nothing_finds_the_link(
+    owner: Any, anonymous: Client, drain: Drain, settings: Settings, tmp_path: Path
+) -> None:
+    settings.MAIL = {"scheme": "folder", "folder": str(tmp_path)}
+    notify(News("system.broadcast", {"title": "News", "text": "All is well."}), to=[owner.pk])
+    drain()
+
+    (file,) = tmp_path.iterdir()
+    found = re.search(rb"^List-Unsubscribe: <https://nook\.example(/unsubscribe/\S{40,})>\r?$", file.read_bytes(), re.M)
+    assert found is not None, "one line, as RFC 8058 has it: neither folded nor encoded"
+    form = "application/x-www-form-urlencoded"
+    assert anonymous.post(found[1].decode(), "List-Unsubscribe=One-Click", form).status_code == 200
+    row = NotificationPreferences.objects.get(user=owner)
+    assert row.choices == {"system.broadcast": {"email": False}}

@@ -39,6 +39,7 @@ def test_a_text_leaves_as_twilio_takes_it(drain: Drain, sms_sink: SmsSink, setti
         "To": NUMBER,
         "From": SENDER,
         "Body": f"909090 is your code at {settings.SITE_NAME}. Tell it to nobody.",
+        "StatusCallback": f"https://nook.example/api/v1/webhooks/in/sms?message={message.pk}",
         "content-type": "application/x-www-form-urlencoded",
     }
     message.refresh_from_db()

@@ -16,6 +16,7 @@ from notifications import services
 from notifications.models import InboundWebhook, Message, SuppressedAddress, WebhookSource
 from notifications.services import suppression
 from notifications.services.webhooks.signing import new_secret
+from notifications.status_codes import enhanced_code
 from notifications.tests.smtp import SmtpSink
 
 BrowserOf = Callable[[Any], Client]
@@ -85,12 +86,14 @@ def test_a_mail_that_came_back_for_good_is_bounced_and_its_address_mailed_no_lon
     assert message.attempts.get().answer.startswith("250 OK queued; mail.bounced: 550 5.1.1 No such user")
     assert listed() == [("ada@example.com", "bounce", "550 5.1.1 No such user")]
     assert (later.state, len(smtp_sink.mails)) == ("suppressed", 1)
-    assert later.attempts.get().answer == ("not sent: the address is on the suppression list (mail came back for good)")
+    assert later.attempts.get().answer == (
+        "not sent: the address is on the suppression list (what was sent came back for good)"
+    )
     (added,) = events("suppression.added")
     assert added.payload == {"reason": "bounce"}
 
 
-@pytest.mark.parametrize("kind", sorted(suppression.ASKED_FOR_ON_THE_SPOT))
+@pytest.mark.parametrize("kind", sorted(suppression.ASKED_FOR_ON_THE_SPOT - {"account.phone_code"}))
 def test_what_is_asked_for_on_the_spot_leaves_in_spite_of_a_bounce(
     kind: str, db: None, drain: Drain, smtp_sink: SmtpSink
 ) -> None:
@@ -227,3 +230,51 @@ def test_a_person_is_handed_out_why_they_are_mailed_no_longer(owner: Any) -> Non
 
     (row,) = files["notifications/suppressed_addresses.json"]
     assert (row["address"], row["reason"]) == (owner.email, "bounce")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_listed"),
+    [
+        ("550 5.1.1 No such user", True),
+        ("550 5.1.2 Bad destination system", True),
+        ("556 5.1.10 The domain takes no mail", True),
+        ("550 5.2.1 Disabled", True),
+        ("550 5.7.1 Refused by policy", False),
+        ("552 5.2.2 Full", False),
+        ("550 No such user here", False),
+        ("450 4.1.1 Greylisted", False),
+    ],
+)
+@pytest.mark.django_db
+def test_a_refusal_of_the_address_lists_it_and_one_of_the_mail_does_not(
+    answer: str, is_listed: bool, drain: Drain, smtp_sink: SmtpSink
+) -> None:
+    smtp_sink.answers_to_rcpt.append(answer)
+
+    message = sent(drain)
+
+    assert message.state == ("queued" if answer.startswith("4") else "failed")
+    assert listed() == ([("ada@example.com", "bounce", answer)] if is_listed else [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ("550 5.1.1 x", "5.1.1"),
+        ("smtp; 550 #5.1.1 x", "5.1.1"),
+        ("550-5.1.1.2 x", ""),
+        ("from 192.5.1.1 5", ""),
+        ("", ""),
+    ],
+)
+def test_only_a_status_code_is_read_as_one(answer: str, code: str) -> None:
+    assert enhanced_code(answer) == code
+
+
+def test_a_bounce_by_policy_says_nothing_against_the_address(tell: Tell, drain: Drain) -> None:
+    message = sent(drain)
+    tell("mail.bounced", message, permanent=True, detail="550 5.7.1 Refused by policy")
+    drain()
+
+    message.refresh_from_db()
+    assert (message.state, listed()) == ("bounced", [])

@@ -21,8 +21,6 @@ KEPT_FOR: Final = timedelta(days=1)
 MAX_TEXT: Final = 2_500
 """How many bytes of a text go along, as JSON: providers take 4,096 for the whole. The rest stands in the inbox."""
 
-TIMEOUT: Final = 10.0
-
 
 @dataclass(frozen=True, slots=True)
 class Notice:

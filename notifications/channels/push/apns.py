@@ -13,7 +13,7 @@ from core.breaker import CircuitOpen
 from core.http2_client import request
 from core.http_client import RequestFailed, Response
 from notifications.channels import DeliveryFailed
-from notifications.channels.push import KEPT_FOR, TIMEOUT, DeviceGone, Notice, refused, told, unreachable
+from notifications.channels.push import KEPT_FOR, DeviceGone, Notice, refused, told, unreachable
 
 _TOKEN_SECONDS: Final = 2400.0
 """How long a provider token is used: Apple refuses one older than an hour, and a new one within 20 minutes."""
@@ -43,7 +43,7 @@ def send(notice: Notice, token: str) -> str:
     }
     try:
         url = f"{settings.APNS_URL}/3/device/{token}"
-        response = request("POST", url, data=_payload(notice), headers=headers, timeout=TIMEOUT)
+        response = request("POST", url, data=_payload(notice), headers=headers, timeout=settings.PUSH_TIMEOUT_SECONDS)
     except (RequestFailed, CircuitOpen) as error:
         unreachable(error)
     return _accepted(response)

@@ -12,7 +12,7 @@ from django.conf import settings
 from core.breaker import CircuitOpen
 from core.http_client import RequestFailed, Response, request
 from notifications.channels import DeliveryFailed
-from notifications.channels.push import KEPT_FOR, TIMEOUT, DeviceGone, Notice, refused, told, unreachable
+from notifications.channels.push import KEPT_FOR, DeviceGone, Notice, refused, told, unreachable
 
 _SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -34,7 +34,13 @@ def send(notice: Notice, token: str) -> str:
     url = f"{settings.FCM_URL}/v1/projects/{account['project_id']}/messages:send"
     try:
         headers = {"Authorization": f"Bearer {_tokens.of(account)}"}
-        response = request("POST", url, json={"message": _message(notice, token)}, headers=headers, timeout=TIMEOUT)
+        response = request(
+            "POST",
+            url,
+            json={"message": _message(notice, token)},
+            headers=headers,
+            timeout=settings.PUSH_TIMEOUT_SECONDS,
+        )
     except (RequestFailed, CircuitOpen) as error:
         unreachable(error)
     return _accepted(response)
@@ -122,7 +128,7 @@ def _asked_for(account: dict[str, str]) -> tuple[str, float]:
     assertion = jwt.encode(claims, account["private_key"], algorithm="RS256")
     body = f"grant_type={_GRANT.replace(':', '%3A')}&assertion={assertion}".encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    response = request("POST", account["token_uri"], data=body, headers=headers, timeout=TIMEOUT)
+    response = request("POST", account["token_uri"], data=body, headers=headers, timeout=settings.PUSH_TIMEOUT_SECONDS)
     answer = told(response)
     if not response.ok or not isinstance(answer.get("access_token"), str):
         raise DeliveryFailed(f"no access token: {response.status} {answer.get('error', '')}", permanent=False)

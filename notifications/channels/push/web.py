@@ -15,7 +15,7 @@ from core.breaker import CircuitOpen
 from core.crypto.pairs import base64url, from_base64url, private_key_of, public_point
 from core.http_client import RequestFailed, Response, request
 from notifications.channels import DeliveryFailed
-from notifications.channels.push import KEPT_FOR, TIMEOUT, DeviceGone, Notice, refused, unreachable
+from notifications.channels.push import KEPT_FOR, DeviceGone, Notice, refused, unreachable
 
 _TOKEN_SECONDS: Final = 12 * 3600
 """How long a VAPID token holds; a push service takes at most 24 hours."""
@@ -63,7 +63,7 @@ def send(notice: Notice, subscription: Subscription) -> str:
             subscription.endpoint,
             data=body,
             headers=headers,
-            timeout=TIMEOUT,
+            timeout=settings.PUSH_TIMEOUT_SECONDS,
             allowed_hosts=settings.PUSH_ALLOWED_HOSTS,
             circuit=_circuit(subscription.endpoint),
         )

@@ -29,7 +29,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         recipients = self._recipients(options)
         if options["dry_run"]:
-            self.stdout.write(f"{recipients.people().count()} people would be told; nothing was sent.")
+            count, unconfirmed = recipients.people().count(), recipients.unconfirmed()
+            without_mail = f", {unconfirmed} of them without a mail (address not confirmed)" if unconfirmed else ""
+            self.stdout.write(f"{count} people would be told{without_mail}; nothing was sent.")
             return
         context = dict(_pair(text) for text in options["data"])
         try:

@@ -108,5 +108,11 @@ def _locked(message_id: UUID) -> InboundWebhook | None:
 
 def _told(message: InboundWebhook) -> Inbound:
     return Inbound(
-        message.source.key, message.event_id, message.type, message.content_type, message.body, message.created_at
+        message.source.key,
+        message.event_id,
+        message.type,
+        message.content_type,
+        message.body,
+        message.created_at,
+        message.query,
     )

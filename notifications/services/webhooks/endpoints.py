@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from core.errors import ActingOnBehalf, Conflict, Detail, NotFound, ValidationFailed
 from core.event_types import EVERYTHING, FAMILIES, TYPES, family_of
 from core.events import publish
 from core.http_client import AddressRefused, refuse_address
+from core.locks import NamedLock
 from core.models import Event
 from core.permissions import SYSTEM, Caller
 from notifications.models.webhooks import FAILED, NEVER_SENT, OPEN_DELIVERY_STATES, WebhookDelivery, WebhookEndpoint
@@ -25,6 +26,8 @@ OVERLAP: Final = timedelta(hours=24)
 """How long the old secret goes on signing beside a new one."""
 
 CheckVersion = Callable[[int], None]
+
+_MAKING: Final = NamedLock("webhooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +208,7 @@ def _refuse_on_behalf(actor: Caller) -> None:
 
 def _refuse_too_many(actor: Caller) -> None:
     # The lock makes the count below hold when two are made at once.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"webhooks:{actor.own_id}"])
+    _MAKING.hold(of=actor.own_id)
     if WebhookEndpoint.objects.visible_to(actor).count() >= settings.WEBHOOKS_PER_USER:
         raise Conflict(f"You have {settings.WEBHOOKS_PER_USER} webhooks; remove one first.")
 
