@@ -13,10 +13,10 @@ from core.plans import Fragment, Statement
 from resources import plans
 from resources.data_query import PREFIX, QueriedType
 from resources.data_values import value_of
-from resources.plans import ListShape
 from resources.questions import Question
 from resources.representation import Rfc3339
 from resources.schemas.values import Kind, Property
+from resources.shapes import ListShape
 
 COUNT: Final = "count"
 MAX_GROUPS: Final = 1_000

@@ -7,6 +7,7 @@ out, and a cell without content means that there is no such property.
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,13 +28,18 @@ JSON: Final = "json"
 
 MOST_COLUMNS: Final = 500
 _DEEPEST: Final = 8
-_TYPES: Final[dict[str, tuple[type, ...]]] = {
-    TEXT: (str,),
-    WHOLE: (int,),
-    NUMBER: (int, float),
-    BOOLEAN: (bool,),
-    JSON: (list, dict, str, int, float, bool),
+_TYPES: Final[dict[str, frozenset[type]]] = {
+    TEXT: frozenset({str}),
+    WHOLE: frozenset({int}),
+    NUMBER: frozenset({int, float}),
+    BOOLEAN: frozenset({bool}),
+    JSON: frozenset({list, dict, str, int, float, bool}),
 }
+"""What fits into a cell of each kind: exact types, as JSON is read; a boolean is no number."""
+
+_PLAIN_NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,14}|-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
+"""Numbers about which no two readers differ: most cells, read without the strict parser."""
+
 _BOOLEANS: Final = {"true": True, "false": False, "TRUE": True, "FALSE": False, "True": True, "False": False}
 
 
@@ -75,29 +81,23 @@ def _kind_of(rules: Mapping[str, Any]) -> str:
 
 def take_out(data: dict[str, Any], column: Column) -> Any:
     """Return the value of the column and remove it from `data`, or None where there is none that fits a cell."""
-    parents = [data]
-    for name in column.path[:-1]:
-        inner = parents[-1].get(name)
-        if not isinstance(inner, dict):
+    return _taken(data, column.path, column.kind)
+
+
+def _taken(data: dict[str, Any], path: Path, kind: str) -> Any:
+    name = path[0]
+    value = data.get(name)
+    if len(path) == 1:
+        if value is None or value == "" or type(value) not in _TYPES[kind]:
             return None
-        parents.append(inner)
-    last = column.path[-1]
-    value = parents[-1].get(last)
-    if not _fits(value, column.kind):
+        del data[name]
+        return value
+    if type(value) is not dict:
         return None
-    del parents[-1][last]
-    for parent, name in zip(reversed(parents[:-1]), reversed(column.path[:-1]), strict=True):
-        if not parent[name]:
-            del parent[name]
-    return value
-
-
-def _fits(value: Any, kind: str) -> bool:
-    if value is None or value == "":
-        return False
-    if type(value) is bool:
-        return kind in {BOOLEAN, JSON}
-    return isinstance(value, _TYPES[kind])
+    taken = _taken(value, path[1:], kind)
+    if taken is not None and not value:
+        del data[name]
+    return taken
 
 
 def cell_of(value: Any, kind: str) -> str:
@@ -115,6 +115,8 @@ def value_of(text: str, kind: str) -> Any:
         return original(text)
     if kind == BOOLEAN:
         return _BOOLEANS.get(text.strip(), text)
+    if kind != JSON and _PLAIN_NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
     try:
         value = parse_json(original(text).encode())
     except (ParseFailed, PayloadTooLarge):

@@ -9,7 +9,7 @@ from core.permissions import Caller
 from resources.models import ITEM, Resource, ResourceType
 from resources.schemas import Keywords, refuse_bad_schema, refuse_bad_workflow
 from resources.services import types
-from resources.services.misfits import count_misfits
+from resources.services.forecasts import count_refused
 
 _KINDS: Final[dict[str, type]] = {
     "key": str,
@@ -62,7 +62,7 @@ class Types(Part):
         types.delete_type(actor=actor, key=key)
 
     def obstacle_to_change(self, key: str, changes: Document) -> str:
-        number = count_misfits(key, changes)
+        number = count_refused(key, changes)
         return f"{number} live resource(s) would not fit" if number else ""
 
     def obstacle_to_deletion(self, key: str) -> str:

@@ -8,14 +8,13 @@ from enum import Enum
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, F, Func, TextField, UUIDField
+from django.db.models import BooleanField, F, Func, QuerySet, TextField, UUIDField
 from django.db.models.expressions import Combinable, OrderBy
 from django.db.models.functions import Cast
 from django.db.models.sql.compiler import SQLCompiler
 
 from core.plans import Slot
 from resources.data_values import FIELDS, is_null, measure_of, value_of
-from resources.models import ResourceQuerySet
 from resources.schemas.values import Property
 
 
@@ -29,12 +28,12 @@ class Edge(Enum):
 
 def parts(
     by: Property,
-    rows: ResourceQuerySet,
+    rows: QuerySet[Any, Any],
     edge: Edge = Edge.START,
     *,
     is_descending: bool,
     is_backward: bool = False,
-) -> list[ResourceQuerySet]:
+) -> list[QuerySet[Any, Any]]:
     """Return the rows after the edge (slots `key0`, `key1`) in the parts that follow each other; see `Edge`.
 
     `is_descending` is how the parts are walked; backward means that the rows without a value come first.

@@ -2,7 +2,7 @@
 
 from core.jobs import Done, Work, job_kind
 from core.models.jobs import FAILED, SUCCEEDED
-from resources.services import exporting, importing, indexes, reporting, search_index
+from resources.services import exporting, following, importing, indexes, reporting, search_index
 
 
 @job_kind(exporting.KIND, title="Export of resources", in_transaction=False, tells_of=(SUCCEEDED, FAILED))
@@ -27,6 +27,12 @@ def build_indexes(work: Work) -> Done | None:
 def reindex_search(work: Work) -> Done | None:
     """Write the search vectors of some rows anew."""
     return search_index.reindex_next(work)
+
+
+@job_kind(following.KIND, title="Records after a change of their type", queue="maintenance", tells_of=(FAILED,))
+def follow_schema(work: Work) -> Done | None:
+    """Seal, open and index some records, as their type says now."""
+    return following.follow_next(work)
 
 
 @job_kind(reporting.KIND, title="Report", in_transaction=False, tells_of=(SUCCEEDED, FAILED))

@@ -4,24 +4,26 @@ Statements are kept by shape: in what role one asks, which parameters are given,
 request brings fills the slots.
 """
 
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from django.db.models import F
-from django.db.models.expressions import Combinable, OrderBy, RawSQL
+from django.db.models.expressions import Combinable, RawSQL
 
 from core.api.pagination import SortKey
-from core.api.query import DEFAULT_PER_PAGE, MAX_WINDOW
-from core.plans import Fragment, Slot, Statement
-from resources.access import Asker, Level
-from resources.data_query import DataFilter
+from core.api.query import MAX_WINDOW
+from core.plans import Fragment, Slot, Statement, Unseen
+from resources.access import Asker
 from resources.data_sorting import Edge, merged_order, parts, sort_key_texts, sort_keys_of
 from resources.data_values import INDEXED_COMPARISONS, Place
+from resources.hits import FOUND, FewRows, rows_by, statement, ways_for
+from resources.keywords.field_rules import tag_of_version
+from resources.merging import Heads, first, in_order_of, in_turn, merged, shown
 from resources.models import Form, Resource, ResourceQuerySet
-from resources.query import FILTERS, IDENTIFIER, KEY_FIELDS, RANK, TEXT, WHOLE, beyond, matches, rank
-from resources.representation import selected
-from resources.schemas.values import Property
+from resources.query import FILTERS, IDENTIFIER, RANK, TEXT, WHOLE, beyond, matches, rank
+from resources.shapes import ListShape, Shape, asked_by
+from resources.walks import Rows, ids_of, newest_in_parts, of_type, unseen
 
 _KEPT: Final = 512
 _CAP: Final = Fragment(str(MAX_WINDOW + 1))
@@ -60,60 +62,9 @@ SELECT (SELECT coalesce(json_agg(row_to_json(item)), '[]')::text
        (SELECT coalesce(json_agg(json_build_array({keys}) ORDER BY _place), '[]')::text FROM page)
 """
 
-_BEST: Final = """
-SELECT item.*
-FROM (SELECT head.* FROM ({heads}) AS head (id, {names}) ORDER BY {order} LIMIT {reach}) AS best
-     CROSS JOIN LATERAL ({item} OFFSET 0) AS item
-ORDER BY {order}
-"""
-
 _EVERY: Final = """
 SELECT row_to_json((SELECT shown FROM (SELECT {columns}) AS shown))::text FROM ({items}) AS item ({columns})
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a statement depends on, whoever asks and for whatever values."""
-
-    asker: Asker
-    form: Form
-    fields: tuple[str, ...] = ()
-    includes: tuple[str, ...] = ()
-    in_bin: bool = False
-    by_link: bool = False
-    """Whether a link has let the asker in, who then needs no other reason to read."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListShape:
-    """What the statement of a list depends on beyond that.
-
-    The length of a page is part of it: the planner takes a limit that it does not know for a tenth of all rows.
-    """
-
-    shape: Shape
-    sort: tuple[SortKey, ...]
-    per_page: int = DEFAULT_PER_PAGE
-    filters: frozenset[str] = frozenset()
-    is_search: bool = False
-    alike: bool = False
-    access: Level = Level.NONE
-    """The level that the asker has on each row; NONE for any."""
-    type_key: str = ""
-    """The type whose data is asked about: a constant of the statement, since an index of the type stands on it."""
-    data: tuple[DataFilter, ...] = ()
-    by: Property | None = None
-    """What of the data the rows are sorted by, if they are; those without it come last, whichever the direction."""
-
-    @property
-    def is_ranked(self) -> bool:
-        """Return whether the list is sorted by rank alone."""
-        return self.sort[0].path == RANK
-
-
-LINKED: Final = Shape(Asker.holding(frozenset()), Form.OR, includes=("owner",), by_link=True)
-"""What a link shows: what anonymous readers see, with the owner as everyone may see them."""
 
 
 @lru_cache(maxsize=_KEPT)
@@ -127,75 +78,109 @@ def slotted(permissions: frozenset[str], is_anonymous: bool) -> Asker:
 
 @lru_cache(maxsize=_KEPT)
 def detail(shape: Shape) -> Statement:
-    """Return the statement for one resource (slot `id`): its JSON and its version."""
-    columns, item = _shown(_visible(shape).filter(id=Slot("id", IDENTIFIER)), shape, F("version"))
+    """Return the statement for one resource (slot `id`): its JSON, and its version as the ETag says it."""
+    columns, item = shown(_visible(shape).filter(id=Slot("id", IDENTIFIER)), shape, tag_of_version(shape.asker))
     return Statement(_DETAIL, columns=columns, item=item)
 
 
 @lru_cache(maxsize=_KEPT)
 def version(shape: Shape) -> Statement:
-    """Return the statement for the version of one resource (slot `id`)."""
+    """Return the statement for the version of one resource (slot `id`), as the ETag says it."""
     rows = _visible(shape).filter(id=Slot("id", IDENTIFIER))
-    return Statement("{version}", version=Fragment.of(rows.values_list("version")))
+    return Statement("{version}", version=Fragment.of(rows.values_list(tag_of_version(shape.asker))))
 
 
 @lru_cache(maxsize=_KEPT)
-def page(listed: ListShape, *, is_first: bool = True) -> Statement:
+def page(listed: ListShape, *, is_first: bool = True) -> Statement | FewRows:
     """Return the statement for a numbered page (slot `offset` past the first): its JSON and the capped count."""
     window = {"limit": Fragment(str(listed.per_page)), "offset": Fragment("0") if is_first else _OFFSET, "cap": _CAP}
-    if listed.is_ranked:
-        return _ranked_page(listed, window)
     reach = window["limit"] if is_first else Fragment(f"{listed.per_page} + %s", _OFFSET.parameters)
+    by_parts = _ranked_page(listed, window) if listed.is_ranked else _page_by_parts(listed, reach, window)
+    heads = Heads(listed, listed.sort)
+
+    def answer(few: ListShape) -> Fragment:
+        columns, items = merged([FOUND], heads.one, few, heads.keys, reach)
+        return Fragment.filled(_PAGE, {"columns": columns, "items": items, "matching": FOUND, **window})
+
+    return _with_few(listed, by_parts, heads, answer)
+
+
+def _with_few(
+    listed: ListShape, by_parts: Statement, heads: Heads, answer: Callable[[ListShape], Fragment]
+) -> Statement | FewRows:
+    """Return the statements that answer where few rows are looked at, before the one that answers always."""
+    ways = ways_for(listed)
+    if not ways:
+        return by_parts
+    few = asked_by(listed, unseen(listed.shape.asker))
+    candidates = narrowed(Resource.objects.get_queryset(), few, Unseen)
+    answered = answer(few)
+    attempts = (
+        statement(way, few, candidates, heads.of(narrowed(rows_by(way, few), few, Unseen)), answered) for way in ways
+    )
+    return FewRows(tuple(attempts), by_parts)
+
+
+def _page_by_parts(listed: ListShape, reach: Fragment, window: dict[str, Fragment]) -> Statement:
+    if _is_walked(listed):
+        listed = asked_by(listed, unseen(listed.shape.asker))
     if listed.by is not None:
         both = [parts(listed.by, rows, is_descending=listed.sort[0].descending) for rows in _found(listed)]
         keys = sort_keys_of(listed.by, is_descending=listed.sort[0].descending)
-        columns, items = _in_turn(both, listed, keys, reach, limit=str(MAX_WINDOW))
+        columns, items = in_turn(both, listed, keys, reach, limit=str(MAX_WINDOW))
     else:
-        columns, items = _first(_found(listed), listed, listed.sort, reach)
+        columns, items = first(_found(listed), listed, listed.sort, reach)
     return Statement(_PAGE, columns=columns, items=items, matching=matching_parts(listed), **window)
 
 
 def _ranked_page(listed: ListShape, window: dict[str, Fragment]) -> Statement:
     ranked = Fragment.united([Fragment.of(rows.values_list("id", rank(alike=listed.alike))) for rows in _found(listed)])
     one = Resource.all_objects.filter(id=RawSQL("best.id", []))
-    columns, items = _shown(one, listed.shape, is_search=True)
+    columns, items = shown(one, listed.shape, is_search=True)
     direction = Fragment("DESC" if listed.sort[0].descending else "ASC")
     return Statement(_RANKED_PAGE, ranked=ranked, columns=columns, items=items, direction=direction, **window)
 
 
 @lru_cache(maxsize=_KEPT)
-def cursor_page(listed: ListShape, *, is_start: bool, is_backward: bool, is_past_values: bool = False) -> Statement:
+def cursor_page(
+    listed: ListShape, *, is_start: bool, is_backward: bool, is_past_values: bool = False
+) -> Statement | FewRows:
     """Return the statement for a page from a cursor (slots `key0`, …): its JSON and the sort keys of every row.
 
     One row more than the page is looked for; only its keys are given, to tell that the list goes on. Sorted by data,
     the cursor may stand among the rows that lack the value: `is_past_values`.
     """
+    edge = Edge.START if is_start else Edge.PAST_VALUES if is_past_values else Edge.VALUE
     order = tuple(SortKey(key.path, key.descending is not is_backward) for key in listed.sort)
     reach = Fragment(str(listed.per_page + 1))
+    heads = Heads(listed, order, edge, is_backward=is_backward)
+    others = sort_key_texts(listed.by) if listed.by else tuple(F(key.path) for key in order)
+    if _is_walked(listed):
+        listed = asked_by(listed, unseen(listed.shape.asker))
     if listed.by is not None:
-        edge = Edge.START if is_start else Edge.PAST_VALUES if is_past_values else Edge.VALUE
-        walk = partial(parts, listed.by, edge=edge, is_descending=order[0].descending, is_backward=is_backward)
-        both = [walk(rows) for rows in _found(listed)]
-        keys = sort_keys_of(listed.by, is_descending=order[0].descending)
-        columns, items = _in_turn(both, listed, keys, reach, *sort_key_texts(listed.by), limit=reach.text)
-        return _from_cursor(columns, items, listed, is_backward=is_backward)
-    found = [_with_rank(rows, listed, order) for rows in _found(listed)]
-    if not is_start:
-        edges = tuple(Slot(f"key{place}", KEY_FIELDS[key.path]) for place, key in enumerate(order))
-        found = [rows.filter(beyond(order, edges)) for rows in found]
-    columns, items = _first(found, listed, order, reach, *(F(key.path) for key in order))
-    return _from_cursor(columns, items, listed, is_backward=is_backward)
+        both = [heads.parts(rows) for rows in _found(listed)]
+        columns, items = in_turn(both, listed, heads.keys[1:], reach, *others, limit=reach.text)
+    else:
+        found = [heads.past(rows, Unseen if _is_walked(listed) else Slot) for rows in _found(listed)]
+        columns, items = first(found, listed, order, reach, *others)
+
+    def answer(few: ListShape) -> Fragment:
+        columns, items = merged([FOUND], heads.one, few, heads.keys, reach, *others)
+        return Fragment.filled(_CURSOR_PAGE, _from_cursor(columns, items, few, is_backward=is_backward))
+
+    by_parts = Statement(_CURSOR_PAGE, **_from_cursor(columns, items, listed, is_backward=is_backward))
+    return _with_few(listed, by_parts, heads, answer)
 
 
-def _from_cursor(columns: Fragment, items: Fragment, listed: ListShape, *, is_backward: bool) -> Statement:
-    return Statement(
-        _CURSOR_PAGE,
-        columns=columns,
-        items=items,
-        limit=Fragment(str(listed.per_page)),
-        keys=Fragment(", ".join(f"_key{place}" for place in range(len(listed.sort)))),
-        direction=Fragment("DESC" if is_backward else "ASC"),
-    )
+def _from_cursor(columns: Fragment, items: Fragment, listed: ListShape, *, is_backward: bool) -> dict[str, Fragment]:
+    """Return the pieces of a page from a cursor."""
+    return {
+        "columns": columns,
+        "items": items,
+        "limit": Fragment(str(listed.per_page)),
+        "keys": Fragment(", ".join(f"_key{place}" for place in range(len(listed.sort)))),
+        "direction": Fragment("DESC" if is_backward else "ASC"),
+    }
 
 
 @lru_cache(maxsize=_KEPT)
@@ -211,7 +196,7 @@ def every(listed: ListShape, *, is_start: bool) -> Statement:
     matching = _matching(listed)
     if not is_start:
         matching = matching.filter(beyond(order, (Slot("key0", IDENTIFIER),)))
-    columns, items = _shown(_sorted(matching, order), listed.shape)
+    columns, items = shown(in_order_of(matching, order), listed.shape)
     return Statement(_EVERY, columns=columns, items=items)
 
 
@@ -226,16 +211,34 @@ def matching_parts(listed: ListShape, *expressions: Combinable) -> Fragment:
 
     An index serves each part; of a test with `OR` it would serve none.
     """
-    found = [_matching(listed)] if listed.shape.in_bin else _parts(listed)
-    return Fragment.united([Fragment.of(rows.values_list("id", *expressions)) for rows in found])
+    if _is_everything(listed) and not expressions:
+        found = newest_in_parts(listed.shape.asker)
+        found = [of_type(rows, listed.type_key) for rows in found] if listed.type_key else found
+    else:
+        found = [_matching(listed)] if listed.shape.in_bin else _parts(listed)
+    return Fragment.united([ids_of(rows, *expressions) for rows in found])
 
 
-def _found(listed: ListShape) -> list[ResourceQuerySet]:
+def _is_everything(listed: ListShape) -> bool:
+    """Return whether the list has all that somebody may read who sees little, or all of a type."""
+    narrowing = (listed.filters, listed.data, listed.is_search, listed.access, listed.shape.in_bin)
+    return listed.shape.sees_little and not any(narrowing)
+
+
+def _is_walked(listed: ListShape) -> bool:
+    """Return whether the list is all that somebody may read by `created_at`, and they see little: see `walks`."""
+    is_by_time = listed.by is None and [key.path for key in listed.sort] == ["created_at", "pk"]
+    return _is_everything(listed) and is_by_time and not listed.type_key
+
+
+def _found(listed: ListShape) -> list[Rows]:
     """Return what matches: whole where a walk tests row after row, else in parts, each with an index of its own."""
+    if _is_walked(listed):
+        return newest_in_parts(listed.shape.asker)
     return _parts(listed) if listed.shape.form is Form.UNION and not listed.shape.in_bin else [_matching(listed)]
 
 
-def _parts(listed: ListShape) -> list[ResourceQuerySet]:
+def _parts(listed: ListShape) -> list[Rows]:
     rows: ResourceQuerySet = Resource.all_objects.get_queryset()
     shape = listed.shape
     # PostgreSQL keeps no statistics of a partial index: of how few rows such a filter leaves, it knows nothing.
@@ -267,99 +270,10 @@ def narrowed(rows: ResourceQuerySet, listed: ListShape, place: Place = Slot) -> 
     return rows.filter(matches(place, alike=listed.alike)) if listed.is_search else rows
 
 
-def asked_by(listed: ListShape, asker: Asker) -> ListShape:
-    """Return the same list, asked by someone who is known."""
-    return replace(listed, shape=replace(listed.shape, asker=asker))
-
-
 def in_order(rows: ResourceQuerySet, listed: ListShape, place: Place = Slot) -> ResourceQuerySet:
     """Return the rows in the order of the list."""
     if listed.by is not None:
         return rows.order_by(*merged_order(listed.by, is_descending=listed.sort[0].descending))
     if RANK in (key.path for key in listed.sort):
         rows = rows.annotate(rank=rank(place, alike=listed.alike))
-    return _sorted(rows, listed.sort)
-
-
-def _sorted(rows: ResourceQuerySet, order: tuple[SortKey, ...]) -> ResourceQuerySet:
-    return rows.order_by(*(key.ordering for key in order))
-
-
-def _with_rank(rows: ResourceQuerySet, listed: ListShape, order: tuple[SortKey, ...]) -> ResourceQuerySet:
-    """Annotate `rank`, where the order asks for it."""
-    return rows.annotate(rank=rank(alike=listed.alike)) if RANK in (key.path for key in order) else rows
-
-
-def _first(
-    found: list[ResourceQuerySet],
-    listed: ListShape,
-    order: tuple[SortKey, ...],
-    reach: Fragment,
-    *others: Combinable,
-) -> tuple[Fragment, Fragment]:
-    """Return the names of the fields that are shown, and the rows in order; of several parts as far as `reach`."""
-    walked = [_sorted(rows, order) for rows in found]
-    one = _with_rank(Resource.all_objects.get_queryset(), listed, order)
-    keys = [OrderBy(F(key.path), descending=key.descending) for key in order]
-    return _merged(walked, one, listed, keys, reach, *others)
-
-
-def _in_turn(
-    found: list[list[ResourceQuerySet]],
-    listed: ListShape,
-    keys: list[OrderBy],
-    reach: Fragment,
-    *others: Combinable,
-    limit: str,
-) -> tuple[Fragment, Fragment]:
-    """Return the names of the fields that are shown, and the rows with a value, then those without: each up to `limit`.
-
-    `found` has these, or one of the two, in this order, for each part of what matches.
-    """
-    one = Resource.all_objects.get_queryset()
-    shown = [_merged(rows, one, listed, keys, reach, *others) for rows in map(list, zip(*found, strict=True))]
-    if len(shown) == 1:
-        return shown[0]
-    # With a limit inside, no part is read before it is needed, and none side by side with another.
-    limited = [Fragment(f"{items.text} LIMIT {limit}", items.parameters) for _, items in shown]
-    return shown[0][0], Fragment.united(limited)
-
-
-def _merged(
-    found: list[ResourceQuerySet],
-    one: ResourceQuerySet,
-    listed: ListShape,
-    keys: list[OrderBy],
-    reach: Fragment,
-    *others: Combinable,
-) -> tuple[Fragment, Fragment]:
-    """Return the names of the fields that are shown, and the sorted parts of what matches as one, as far as `reach`.
-
-    Each part is walked in the order of the keys, by an index where one leads, and no further than the page can need;
-    what is shown is looked up for the rows that are left.
-    """
-    if len(found) == 1:
-        return _shown(found[0], listed.shape, *others, is_search=listed.is_search)
-    heads = [_head(rows, keys, reach) for rows in found]
-    columns, item = _shown(one.filter(id=RawSQL("best.id", [])), listed.shape, *others, is_search=listed.is_search)
-    names = [f"_by{place}" for place in range(len(keys))]
-    order = ", ".join(f"{name} {'DESC' if key.descending else 'ASC'}" for name, key in zip(names, keys, strict=True))
-    pieces = {"heads": Fragment.united(heads), "reach": reach, "item": item}
-    pieces |= {"names": Fragment(", ".join(names)), "order": Fragment(order)}
-    return columns, Fragment.filled(_BEST, pieces)
-
-
-def _head(rows: ResourceQuerySet, keys: list[OrderBy], reach: Fragment) -> Fragment:
-    """Return the ids and keys of the first rows."""
-    walk = Fragment.of(rows.values_list("id", *(key.expression for key in keys)))
-    return Fragment(f"{walk.text} LIMIT {reach.text}", walk.parameters + reach.parameters)
-
-
-def _shown(
-    rows: ResourceQuerySet, shape: Shape, *others: Combinable, is_search: bool = False
-) -> tuple[Fragment, Fragment]:
-    """Return the names of the fields that are shown, and the rows with these columns and then the others."""
-    fields = selected(shape.fields, shape.includes, is_search=is_search)
-    columns = Fragment(", ".join(f'"{name}"' for name in fields))
-    expressions = [field(shape.asker) for field in fields.values()]
-    return columns, Fragment.of(rows.values_list(*expressions, *others))
+    return rows.order_by(*(key.ordering for key in listed.sort))

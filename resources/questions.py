@@ -30,8 +30,8 @@ from resources.data_query import QueriedType, filters_of, queried_type, sorted_p
 from resources.data_values import given
 from resources.models import Resource, ResourceQuerySet, form_for
 from resources.parameters import LEVELS, ME, FilteredQuery, ListQuery, data_parameters, sort_over_data
-from resources.plans import ListShape, Shape
 from resources.query import FILTERS, RANK, SORTS
+from resources.shapes import ListShape, Shape, asked_by
 
 NEWEST_FIRST: Final = ("-created_at",)
 BEST_FIRST: Final = (f"-{RANK}",)
@@ -90,7 +90,7 @@ class Question:
         place = given(self.values)
         rows: ResourceQuerySet = Resource.all_objects.get_queryset()
         rows = rows.in_bin_of(asker) if self.listed.shape.in_bin else rows.visible_to(asker)
-        rows = plans.narrowed(rows, plans.asked_by(self.listed, asker), place)
+        rows = plans.narrowed(rows, asked_by(self.listed, asker), place)
         return plans.in_order(rows, self.listed, place)
 
     def iterate(self, *, at_once: int = _AT_ONCE) -> Iterator[Resource]:

@@ -4,12 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from core.queue import task
-from resources.services import file_sweeps, quarantine, reporting, share_sweeps, uploads
+from resources.services import file_sweeps, importing, quarantine, reporting, share_sweeps, uploads
 
 
 @task(queue="maintenance")
 def sweep_files(**_: Any) -> None:
-    """Remove files that no resource has had for a day, uploads that never came, and contents that no row names."""
+    """Remove files that no resource has had for a day, uploads that never came, contents that no row names, and keys
+    of dry runs that ended."""
+    importing.forget_ended()
     uploads.sweep_unfinished()
     file_sweeps.sweep_unattached()
     file_sweeps.sweep_unnamed()

@@ -17,7 +17,7 @@ from core.errors import ApplicationError, Conflict, Detail, NotFound, Preconditi
 from core.permissions import Caller
 from resources.api.serializers import ChangedResourceInput, NewResourceInput
 from resources.api.views import EXAMPLE
-from resources.services.bulk import OPERATIONS, Outcome, Step, apply_together, attempt, placed
+from resources.services.bulk import OPERATIONS, Outcome, Step, apply_each, apply_together, placed
 
 MAX_OPERATIONS: Final = 500
 _SCOPES: Final = {"delete": "delete:resource", "restore": "delete:resource"}
@@ -130,7 +130,10 @@ class Bulk(ApiView):
     def post(self, request: Request) -> HttpResponse:
         body = parse(BulkInput, request)
         read = [_read(raw, self.caller) for raw in body["operations"]]
-        outcomes = self._together(read) if body["atomic"] else self._each(read)
+        if body["atomic"]:
+            outcomes = self._together(read)
+        else:
+            outcomes = apply_each(actor=self.caller, steps=read, known=as_application_error)
         return success([_shape(raw, outcome) for raw, outcome in zip(body["operations"], outcomes, strict=True)])
 
     def _together(self, read: Sequence[Step | ApplicationError]) -> list[Outcome]:
@@ -146,14 +149,6 @@ class Bulk(ApiView):
         if faults:
             raise ValidationFailed(details=faults)
         return apply_together(actor=self.caller, steps=steps, known=as_application_error)
-
-    def _each(self, read: Sequence[Step | ApplicationError]) -> list[Outcome]:
-        return [
-            attempt(actor=self.caller, step=step, known=as_application_error)
-            if isinstance(step, Step)
-            else Outcome(error=step)
-            for step in read
-        ]
 
 
 def _read(raw: Mapping[str, Any], caller: Caller) -> Step | ApplicationError:

@@ -16,7 +16,7 @@ from core.api.envelope import created, no_content, success
 from core.api.fields import PlainTextField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, SortedQuery, parse_query
+from core.api.query import PagedQuery, SortedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound, PreconditionFailed
@@ -69,6 +69,9 @@ class CommentShape(serializers.Serializer[Any]):
     deleted_at = serializers.DateTimeField(allow_null=True)
 
 
+CommentListQuery: Final = trimmed(CommentQuery, CommentShape)
+
+
 class Comments(ApiView):
     """What is said about a resource."""
 
@@ -78,7 +81,7 @@ class Comments(ApiView):
     @operation(
         "List the comments of a resource",
         description="Oldest first; `sort=-created_at` for the newest. Whoever may read the resource may read them.",
-        query=CommentQuery,
+        query=CommentListQuery,
         response=CommentShape,
         many=True,
         paginated=True,
@@ -86,7 +89,7 @@ class Comments(ApiView):
         errors=(NotFound,),
     )
     def get(self, request: Request, resource_id: UUID) -> HttpResponse:
-        query = parse_query(CommentQuery, request)
+        query = parse_query(CommentListQuery, request)
         comments = _comments_of(self.caller, resource_id)
         return paginate(comments, request, query, shape=_shape, sorts=_SORTS, default_sort="created_at")
 

@@ -14,7 +14,7 @@ from accounts.models import User
 from core.api.access import PUBLIC
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.views import ApiView
 from core.audit import shown_payloads
 from core.errors import NotFound
@@ -45,6 +45,9 @@ class ResourceEventShape(serializers.Serializer[Any]):
     occurred_at = serializers.DateTimeField()
 
 
+ResourceEventListQuery: Final = trimmed(PagedQuery, ResourceEventShape)
+
+
 class ResourceEvents(ApiView):
     """The events of a resource."""
 
@@ -57,7 +60,7 @@ class ResourceEvents(ApiView):
             "What became of it, newest first, for whoever may read it (of one in the bin: may bring it back). Fields "
             "of `data` that the caller may not read are left out; where people acted from is for auditors."
         ),
-        query=PagedQuery,
+        query=ResourceEventListQuery,
         response=ResourceEventShape,
         many=True,
         paginated=True,
@@ -68,7 +71,7 @@ class ResourceEvents(ApiView):
         return paginate(
             _events_of(self.caller, resource_id),
             request,
-            parse_query(PagedQuery, request),
+            parse_query(ResourceEventListQuery, request),
             shape_all=lambda rows: _shapes(self.caller, rows),
             sorts={"seq": "seq"},
             default_sort="-seq",

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from core.api.concurrency import tag_of
 from core.errors import NotFound
 from core.permissions import Caller
 from resources.access import Asker
@@ -27,6 +28,10 @@ class History:
     def versions(self) -> QuerySet[ResourceVersion]:
         """Return the rows."""
         return ResourceVersion.objects.filter(resource_id=self.resource_id).select_related("actor")
+
+    def tag(self, version: ResourceVersion) -> str:
+        """Return what the ETag of a version says: its number, and what of it is hidden from this caller."""
+        return tag_of(version.number, self.hidden) if self.hidden else str(version.number)
 
     def version(self, number: int) -> ResourceVersion:
         """Return one version; `NotFound` where there is none to see."""

@@ -15,9 +15,8 @@ from core.api.operations import operation
 from core.api.serializers import StrictSerializer, parse
 from core.api.uploads import MEBIBYTE, LargeUploadField, SpooledUploadView
 from core.errors import Conflict
-from resources.services.importing import CREATE, FORMATS, MODES, request_import
+from resources.services.importing import BY_SUFFIX, CREATE, FORMATS, MODES, request_import
 
-_BY_SUFFIX: Final = {".csv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _YES: Final = "true"
 
 
@@ -34,9 +33,9 @@ class ImportInput(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         suffix = PurePath(attrs["file"].name).suffix.lower()
-        if "format" not in attrs and suffix not in _BY_SUFFIX:
+        if "format" not in attrs and suffix not in BY_SUFFIX:
             raise ValidationError({"format": [ErrorDetail("The file's name does not tell it.", code="required")]})
-        return {"format": _BY_SUFFIX.get(suffix), **attrs}
+        return {"format": BY_SUFFIX.get(suffix), **attrs}
 
 
 class Imports(SpooledUploadView):

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import orjson
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from core.api.concurrency import etag, not_modified
+from core.api.concurrency import etag, not_modified, tag_of
 from core.api.cursors import Cursor, read_cursor
 from core.api.envelope import encode, success_json
 from core.api.pagination import binding, cursor_meta, page_meta
@@ -18,8 +19,16 @@ from core.errors import NotFound
 from core.permissions import Caller
 from resources import plans
 from resources.keywords.sealing import may_hold_sealed, opened, opened_rows
-from resources.plans import ListShape, Shape
-from resources.questions import Question, shape_for
+from resources.models import Form
+from resources.questions import Question
+from resources.shapes import LINKED, ListShape, Shape
+
+_UNVERSIONED: Final = frozenset({"comments", "shares"})
+"""What may be embedded and changes without a new version of the resource."""
+
+_NEVER_KNOWN: Final = frozenset({"files", "owner"})
+"""What may be embedded and, seldom, changes so too: an owner is renamed, a file is scanned. The tag stays the version,
+and is answered whole."""
 
 _ESTIMATE_SECONDS: Final = 60.0
 _ESTIMATES_KEPT: Final = 1000
@@ -28,30 +37,47 @@ _estimates: Final[dict[Any, tuple[float, int]]] = {}
 
 def one(request: Request, caller: Caller, resource_id: UUID, query: dict[str, Any]) -> HttpResponse:
     """Return the resource, or 304 when the client has this version; `NotFound` where there is none to see."""
-    shape = shape_for(caller, query)
-    if "HTTP_IF_NONE_MATCH" in request.META:
-        known = not_modified(request, _version(shape, caller, resource_id))
+    fields, includes = query.get("fields", ()), query.get("include", ())
+    has_more = not _UNVERSIONED.isdisjoint(includes)
+    if "HTTP_IF_NONE_MATCH" in request.META and not has_more and _NEVER_KNOWN.isdisjoint(includes):
+        known = not_modified(request, _version(caller, resource_id))
         if known is not None:
             return known
-    raw, version = resource_json(caller, resource_id, shape)
+    raw, version = resource_json(caller, resource_id, fields, includes)
+    if has_more:
+        # What is embedded is no part of the version: what is shown tells whether any of it is another.
+        version = tag_of(version.partition("-")[0], raw)
+        known = not_modified(request, version)
+        if known is not None:
+            return known
     return success_json(_trimmed(raw, query), headers={"ETag": etag(version)})
 
 
-def resource_json(caller: Caller, resource_id: UUID, shape: Shape | None = None) -> tuple[bytes, int]:
-    """Return the resource as JSON, and its version; `NotFound` where there is none to see."""
-    statement = plans.detail(shape or shape_for(caller, {}))
+def resource_json(
+    caller: Caller, resource_id: UUID, fields: tuple[str, ...] = (), includes: tuple[str, ...] = ()
+) -> tuple[bytes, str]:
+    """Return the resource as JSON, and its version as the ETag says it; `NotFound` where there is none to see."""
+    statement = plans.detail(_shape_of_one(caller.permissions, caller.is_anonymous, fields, includes))
     row = statement.fetch({"user": caller.id, "role": caller.role, "id": resource_id})
     if row is None or row[0] is None or row[1] is None:
         raise NotFound
-    return in_clear(row[0], resource_id), int(row[1])
+    return in_clear(row[0], resource_id), row[1].decode()
 
 
-def linked_json(resource_id: UUID) -> tuple[bytes, int]:
+@lru_cache(maxsize=512)
+def _shape_of_one(
+    permissions: frozenset[str], is_anonymous: bool, fields: tuple[str, ...], includes: tuple[str, ...]
+) -> Shape:
+    # One row is tested, whichever form serves the lists of whoever asks.
+    return Shape(plans.slotted(permissions, is_anonymous), Form.EACH, fields, includes)
+
+
+def linked_json(resource_id: UUID) -> tuple[bytes, str]:
     """Return what a link shows of the resource, and its version; `NotFound` when it has gone in this moment."""
-    row = plans.detail(plans.LINKED).fetch({"id": resource_id})
+    row = plans.detail(LINKED).fetch({"id": resource_id})
     if row is None or row[0] is None or row[1] is None:
         raise NotFound
-    return in_clear(row[0], resource_id), int(row[1])
+    return in_clear(row[0], resource_id), row[1].decode()
 
 
 def in_clear(raw: bytes, resource_id: UUID | None = None) -> bytes:
@@ -82,11 +108,12 @@ def many(request: Request, caller: Caller, query: dict[str, Any], *, in_bin: boo
     return success_json(_trimmed(raw, query), meta=meta)
 
 
-def _version(shape: Shape, caller: Caller, resource_id: UUID) -> int:
-    row = plans.version(shape).fetch({"user": caller.id, "role": caller.role, "id": resource_id})
+def _version(caller: Caller, resource_id: UUID) -> str:
+    statement = plans.version(_shape_of_one(caller.permissions, caller.is_anonymous, (), ()))
+    row = statement.fetch({"user": caller.id, "role": caller.role, "id": resource_id})
     if row is None or row[0] is None:
         raise NotFound
-    return int(row[0])
+    return row[0].decode()
 
 
 def _page(listed: ListShape, values: dict[str, Any]) -> tuple[bytes, int]:

@@ -14,7 +14,7 @@ from core.api.envelope import created, no_content, success
 from core.api.fields import NameField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, SortedQuery, parse_query
+from core.api.query import PagedQuery, SortedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound, PreconditionFailed
@@ -92,6 +92,9 @@ class SavedViewQuery(SortedQuery, PagedQuery):
     shared = serializers.BooleanField(required=False, default=None, allow_null=True)
 
 
+SavedViewListQuery: Final = trimmed(SavedViewQuery, SavedViewShape)
+
+
 class SavedViews(ApiView):
     """What one looks for again and again."""
 
@@ -101,14 +104,14 @@ class SavedViews(ApiView):
     @operation(
         "List saved views",
         description="The caller's own, and those that are shown to everyone; `shared=false` for the own private ones.",
-        query=SavedViewQuery,
+        query=SavedViewListQuery,
         response=SavedViewShape,
         many=True,
         paginated=True,
         response_example=[_EXAMPLE],
     )
     def get(self, request: Request) -> HttpResponse:
-        query = parse_query(SavedViewQuery, request)
+        query = parse_query(SavedViewListQuery, request)
         views = SavedView.objects.visible_to(self.caller).select_related("owner")
         if query["shared"] is not None:
             views = views.filter(shared=query["shared"])

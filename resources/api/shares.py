@@ -16,7 +16,7 @@ from core.api.envelope import created, no_content, success
 from core.api.fields import EmailAddressField, NameField, SecretField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound
@@ -117,6 +117,9 @@ class NewShareShape(ShareShape):
     url = serializers.CharField(required=False, help_text="A page that opens the link; shown this once.")
 
 
+ShareListQuery: Final = trimmed(PagedQuery, ShareShape)
+
+
 class Shares(ApiView):
     """The shares of a resource."""
 
@@ -130,7 +133,7 @@ class Shares(ApiView):
             "For managers, the owner and callers with `read:audit`. `live` is false where a share gives nothing: it "
             "has expired, its openings are used up, or whoever gave it has lost the right to."
         ),
-        query=PagedQuery,
+        query=ShareListQuery,
         response=ShareShape,
         many=True,
         paginated=True,
@@ -141,7 +144,7 @@ class Shares(ApiView):
         return paginate(
             sharing.shares_of(actor=self.caller, resource_id=resource_id),
             request,
-            parse_query(PagedQuery, request),
+            parse_query(ShareListQuery, request),
             shape=share_shape,
             sorts={"created_at": "created_at"},
             default_sort="-created_at",

@@ -13,7 +13,7 @@ from core.api.envelope import created, no_content, success
 from core.api.fields import NameField, PlainTextField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, SortedQuery, parse_query
+from core.api.query import PagedQuery, SortedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound, PreconditionFailed
@@ -113,20 +113,23 @@ class TypeVersionShape(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+TypeListQuery: Final = trimmed(TypeQuery, TypeShape)
+
+
 class ResourceTypes(ApiView):
     access = {"GET": SIGNED_IN, "POST": ADMIN}
     token_scopes = {"GET": "read:resource", "POST": ADMIN}
 
     @operation(
         "List resource types",
-        query=TypeQuery,
+        query=TypeListQuery,
         response=TypeShape,
         many=True,
         paginated=True,
         response_example=[EXAMPLE],
     )
     def get(self, request: Request) -> HttpResponse:
-        query = parse_query(TypeQuery, request)
+        query = parse_query(TypeListQuery, request)
         return paginate(ResourceType.objects.all(), request, query, shape=type_shape, sorts=_SORTS, default_sort="key")
 
     @operation(
@@ -205,6 +208,9 @@ class OneResourceType(ApiView):
         return success(type_shape(kind), headers={"ETag": etag(kind.version)})
 
 
+TypeVersionListQuery: Final = trimmed(PagedQuery, TypeVersionShape)
+
+
 class ResourceTypeVersions(ApiView):
     access = {"GET": SIGNED_IN}
     token_scopes = {"GET": "read:resource"}
@@ -212,7 +218,7 @@ class ResourceTypeVersions(ApiView):
     @operation(
         "List the versions of a resource type's schema",
         description="Newest first. A resource's `schema_version` is the one that its last write was judged by.",
-        query=PagedQuery,
+        query=TypeVersionListQuery,
         response=TypeVersionShape,
         many=True,
         paginated=True,
@@ -221,7 +227,7 @@ class ResourceTypeVersions(ApiView):
     )
     def get(self, request: Request, key: str) -> HttpResponse:
         versions = ResourceTypeVersion.objects.filter(type=_type_of(key))
-        query = parse_query(PagedQuery, request)
+        query = parse_query(TypeVersionListQuery, request)
         return paginate(
             versions, request, query, shape=_version_shape, sorts={"number": "number"}, default_sort="-number"
         )

@@ -16,9 +16,28 @@ from core.api.views import ApiView
 from core.errors import Conflict, NotFound, PayloadTooLarge
 from resources.api.file_shapes import FILE_EXAMPLE, FileShape, file_shape
 from resources.models import FileVersion
-from resources.services.uploads import UPLOAD_LIFETIME, Announced, announce_upload, complete_upload, way_to
+from resources.services.uploads import (
+    UPLOAD_LIFETIME,
+    Announced,
+    announce_upload,
+    announce_version,
+    complete_upload,
+    way_to,
+)
 
-_SHA256: Final = FILE_EXAMPLE["sha256"]
+_ANNOUNCED_EXAMPLE: Final = {
+    "filename": "film.mp4",
+    "content_type": "video/mp4",
+    "size": 734003200,
+    "sha256": FILE_EXAMPLE["sha256"],
+}
+_WAY_EXAMPLE: Final = {
+    "id": FILE_EXAMPLE["id"],
+    "method": "PUT",
+    "url": "https://nook.example/files/uploads/…",
+    "headers": {"Content-Type": "video/mp4"},
+    "expires_at": "2026-11-21T10:30:00.000000Z",
+}
 
 
 class AnnouncedInput(StrictSerializer):
@@ -61,22 +80,39 @@ class PresignedFiles(ApiView):
         request=AnnouncedInput,
         response=UploadWayShape,
         status=201,
-        request_example={"filename": "film.mp4", "content_type": "video/mp4", "size": 734003200, "sha256": _SHA256},
-        response_example={
-            "id": FILE_EXAMPLE["id"],
-            "method": "PUT",
-            "url": "https://nook.example/files/uploads/…",
-            "headers": {"Content-Type": "video/mp4"},
-            "expires_at": "2026-11-21T10:30:00.000000Z",
-        },
+        request_example=_ANNOUNCED_EXAMPLE,
+        response_example=_WAY_EXAMPLE,
         errors=(Conflict, PayloadTooLarge),
     )
     def post(self, request: Request) -> HttpResponse:
-        wanted = parse(AnnouncedInput, request)
-        announced = Announced(
-            wanted["filename"], wanted["content_type"].lower(), wanted["size"], wanted.get("sha256", "")
-        )
-        version = announce_upload(actor=self.caller, announced=announced)
+        version = announce_upload(actor=self.caller, announced=_announced(request))
+        return success(_shape(version), status=201, headers={"Location": f"/api/v1/files/{version.file_id}"})
+
+
+class PresignedVersions(ApiView):
+    """Where large newer versions of a file are announced."""
+
+    access = {"POST": SIGNED_IN}
+    token_scopes = {"POST": "write:resource"}
+    rate_limit = {"POST": "upload"}
+    keeps_secrets = True
+
+    @operation(
+        "Announce the upload of a newer version",
+        description=(
+            "For the file's owner; as `POST /files/presign`, and completed by `POST /files/{id}/complete`, which takes "
+            "the version that was announced last. Until then the file shows what it has; what is refused, or not "
+            "completed within two hours, leaves it so. 409 at 100 versions, and for a file that has nothing yet."
+        ),
+        request=AnnouncedInput,
+        response=UploadWayShape,
+        status=201,
+        request_example=_ANNOUNCED_EXAMPLE,
+        response_example=_WAY_EXAMPLE,
+        errors=(NotFound, Conflict, PayloadTooLarge),
+    )
+    def post(self, request: Request, file_id: UUID) -> HttpResponse:
+        version = announce_version(actor=self.caller, file_id=file_id, announced=_announced(request))
         return success(_shape(version), status=201, headers={"Location": f"/api/v1/files/{version.file_id}"})
 
 
@@ -102,6 +138,11 @@ class FileCompletion(ApiView):
     )
     def post(self, request: Request, file_id: UUID) -> HttpResponse:
         return success(file_shape(complete_upload(actor=self.caller, file_id=file_id)))
+
+
+def _announced(request: Request) -> Announced:
+    wanted = parse(AnnouncedInput, request)
+    return Announced(wanted["filename"], wanted["content_type"].lower(), wanted["size"], wanted.get("sha256", ""))
 
 
 def _shape(version: FileVersion) -> dict[str, Any]:

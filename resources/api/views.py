@@ -1,7 +1,7 @@
 """The endpoints of resources."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -12,7 +12,7 @@ from core.api.concurrency import etag, not_modified, require_match
 from core.api.envelope import no_content, success, success_json
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query
+from core.api.query import PagedQuery, parse_query, trimmed
 from core.api.serializers import parse
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound, ReauthenticationRequired
@@ -234,6 +234,9 @@ class Restoration(ApiView):
         return success_json(raw, headers={"ETag": etag(version)})
 
 
+VersionListQuery: Final = trimmed(PagedQuery, VersionShape)
+
+
 class VersionList(ApiView):
     """The history of a resource."""
 
@@ -243,7 +246,7 @@ class VersionList(ApiView):
     @operation(
         "List the versions of a resource",
         description="Every write, newest first: who, when, what changed.",
-        query=PagedQuery,
+        query=VersionListQuery,
         response=VersionShape,
         many=True,
         paginated=True,
@@ -251,7 +254,7 @@ class VersionList(ApiView):
         errors=(NotFound,),
     )
     def get(self, request: Request, resource_id: UUID) -> HttpResponse:
-        query = parse_query(PagedQuery, request)
+        query = parse_query(VersionListQuery, request)
         seen = history.history_of(self.caller, resource_id)
         versions = seen.versions.defer("snapshot")
         return paginate(versions, request, query, shape=seen.shape, sorts={"number": "number"}, default_sort="-number")
@@ -274,5 +277,6 @@ class VersionDetail(ApiView):
     def get(self, request: Request, resource_id: UUID, number: int) -> HttpResponse:
         seen = history.history_of(self.caller, resource_id)
         version = seen.version(number)
-        known = not_modified(request, number)
-        return known or success(seen.whole_shape(version), headers={"ETag": etag(number)})
+        tag = seen.tag(version)
+        known = not_modified(request, tag)
+        return known or success(seen.whole_shape(version), headers={"ETag": etag(tag)})

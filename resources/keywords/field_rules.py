@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.db.models import BooleanField, Case, F, Field, Func, JSONField, Q, TextField, Value, When
 from django.db.models.expressions import Combinable, RawSQL
+from django.db.models.functions import Cast
 
 from core.errors import Detail, PermissionDenied
 from resources.access import Asker
@@ -67,14 +68,41 @@ def shown_data(asker: Asker) -> Combinable:
     """Return the SQL of `data` as `asker` may read it."""
     if asker.is_admin:
         return F("data")
-    owns: Combinable = Value(False)
-    if asker.user is not None:
-        owns = Case(When(owner_id=asker.user, then=Value(True)), default=Value(False), output_field=BooleanField())
-    rules = Func(_sql(_RULES, JSONField()), F("type_id"), template="(%(expressions)s)", arg_joiner=" -> ")
-    role = asker.role if isinstance(asker.role, Combinable) else Value(asker.role, TextField())
-    hiding = Func(F("data"), rules, role, owns, function="nook_shown", output_field=JSONField())
-    no_rules = Q(_sql(f"{_ANY_RULE} IS NULL", BooleanField()))
-    return Case(When(no_rules, then=F("data")), default=hiding, output_field=JSONField())
+    seen = (_rules_of_type(), _role(asker), _owns(asker))
+    hiding = Func(F("data"), *seen, function="nook_shown", output_field=JSONField())
+    return Case(When(_no_rules(), then=F("data")), default=hiding, output_field=JSONField())
+
+
+def tag_of_version(asker: Asker) -> Combinable:
+    """Return the SQL of what an ETag says: the version, and a digest of the rules where some are for `asker`.
+
+    A changed rule changes it, and so does another role; who reads everything is told the version alone.
+    """
+    if asker.is_admin:
+        return Cast(F("version"), TextField())
+    parts = (Cast(_rules_of_type(), TextField()), _role(asker), Cast(_owns(asker), TextField()))
+    digest = Func(*parts, template="'-' || left(md5(%(expressions)s), 12)", arg_joiner=" || '|' || ")
+    tag = Func(F("version"), digest, function="concat", output_field=TextField())
+    return Case(When(_no_rules(), then=Cast(F("version"), TextField())), default=tag, output_field=TextField())
+
+
+def _no_rules() -> Q:
+    return Q(_sql(f"{_ANY_RULE} IS NULL", BooleanField()))
+
+
+def _rules_of_type() -> Func:
+    rules = _sql(_RULES, JSONField())
+    return Func(rules, F("type_id"), template="(%(expressions)s)", arg_joiner=" -> ", output_field=JSONField())
+
+
+def _role(asker: Asker) -> Combinable:
+    return asker.role if isinstance(asker.role, Combinable) else Value(asker.role, TextField())
+
+
+def _owns(asker: Asker) -> Combinable:
+    if asker.user is None:
+        return Value(False)
+    return Case(When(owner_id=asker.user, then=Value(True)), default=Value(False), output_field=BooleanField())
 
 
 def _sql(text: str, output_field: "Field[Any, Any]") -> RawSQL:

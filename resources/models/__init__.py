@@ -8,6 +8,7 @@ from resources.models.files import (
     FileVersion,
     ResourceFile,
 )
+from resources.models.imports import DryRunKey
 from resources.models.indexes import IndexState, TypeIndex
 from resources.models.keywords import ResourceReference, UniqueValue
 from resources.models.records import Form, Resource, ResourceQuerySet, form_for, share_level
@@ -23,6 +24,7 @@ __all__ = [
     "MAX_BODY",
     "STORED",
     "Comment",
+    "DryRunKey",
     "File",
     "FileState",
     "FileVariant",

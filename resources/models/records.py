@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 from enum import Enum
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from django.db.models import (
     BooleanField,
     DateTimeField,
     DurationField,
+    Exists,
     ExpressionWrapper,
     F,
     Func,
@@ -39,10 +42,14 @@ LIVE = Q(deleted_at__isnull=True)
 
 
 class Form(Enum):
-    """How the visible rows are found: by a test of each, or by a union of the ids that each reason gives."""
+    """How the visible rows are found: by a test of each, or by a union of the ids that each reason gives.
+
+    EACH is the test for one row, or few: it looks their shares up instead of gathering all that reach the asker.
+    """
 
     OR = "or"
     UNION = "union"
+    EACH = "each"
 
 
 def form_for(asker: Asker) -> Form:
@@ -60,9 +67,10 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
         asker = caller if isinstance(caller, Asker) else Asker.of(caller)
         if asker.sees_everything:
             return self.alive()
-        if (form or form_for(asker)) is Form.OR:
-            return self.visible_by_test(asker)
-        return self.visible_by_union(asker)
+        form = form or form_for(asker)
+        if form is Form.EACH:
+            return self.visible_one_by_one(asker)
+        return self.visible_by_test(asker) if form is Form.OR else self.visible_by_union(asker)
 
     def visible_by_test(self, asker: Asker) -> Self:
         """Return the readable rows by testing each: the OR form."""
@@ -90,7 +98,7 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
         """
         if asker.sees_everything:
             return [self.alive()]
-        ordered = _all_reasons(asker) if form is Form.OR else reasons(asker)[::-1]
+        ordered = reasons(asker)[::-1] if form is Form.UNION else _all_reasons(asker)
         parts, counted = [], Q()
         for reason in ordered:
             led = Q(id__in=self.model.all_objects.filter(LIVE, reason).values("id")) if by_ids else reason
@@ -98,8 +106,16 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
             counted |= reason
         if form is Form.UNION and asker.user is not None:
             # Distinct: a test of each row for another share would cost more in planning than all the rest.
-            parts.append(self.alive().filter(is_shared_with(asker)).exclude(counted).distinct())
+            shared = self.filter(is_shared_with(asker)).distinct() if by_ids else self.filter(_shared_with(asker))
+            parts.append(shared.alive().exclude(counted))
         return parts
+
+    def visible_one_by_one(self, asker: Asker) -> Self:
+        """Return the readable rows by a test of each that costs the same however much is shared: for few rows."""
+        if asker.sees_everything or asker.user is None:
+            return self.visible_by_test(asker)
+        shared = Share.objects.live_for(asker).filter(resource_id=OuterRef("pk"))
+        return self.alive().filter(reduce(or_, reasons(asker)) | Q(Exists(shared)))
 
     def with_level(self, asker: Asker) -> Self:
         """Annotate `level`: the access level of `asker` on rows that they may read."""
@@ -159,7 +175,11 @@ def _all_reasons(asker: Asker) -> list[Q]:
     """Return the conditions of which any one lets `asker` read a resource, shares included."""
     if asker.user is None:
         return reasons(asker)
-    return [*reasons(asker), Q(_is_among(ArraySubquery(Share.objects.live_for(asker).values("resource_id"))))]
+    return [*reasons(asker), _shared_with(asker)]
+
+
+def _shared_with(asker: Asker) -> Q:
+    return Q(_is_among(ArraySubquery(Share.objects.live_for(asker).values("resource_id"))))
 
 
 def _is_among(ids: ArraySubquery) -> Func:

@@ -4,12 +4,13 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Sum
 
 from core.errors import PayloadTooLarge
+from core.locks import NamedLock
 from resources.models import FileState, FileVersion
 
+_KEEPING: Final = NamedLock("files")
 _MEBIBYTE: Final = 1024 * 1024
 _COUNTED: Final = (FileState.PENDING, FileState.QUARANTINED, FileState.READY)
 
@@ -28,5 +29,4 @@ def refuse_beyond_quota(owner_id: UUID, size: int) -> None:
 
 def lock_quota(owner_id: UUID) -> None:
     """Let nobody else add to the person's files until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"files:{owner_id}"])
+    _KEEPING.hold(of=owner_id)

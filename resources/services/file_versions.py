@@ -11,7 +11,7 @@ from django.db.models import Max, QuerySet
 from core.errors import Conflict, NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import Caller
-from resources.models import File, FileVariant, FileVersion
+from resources.models import File, FileState, FileVariant, FileVersion
 from resources.services.attachments import tell_resources
 from resources.services.file_contents import Examined, examine, store
 from resources.services.file_quota import lock_quota, refuse_beyond_quota
@@ -22,9 +22,13 @@ MOST_VERSIONS: Final = 100
 
 
 def versions_of(caller: Caller, file_id: UUID) -> QuerySet[FileVersion]:
-    """Return the versions of a file that the caller may read, newest first; `NotFound` for any other."""
-    file_for(caller, file_id)
-    return FileVersion.objects.filter(file_id=file_id).order_by("-number")
+    """Return the versions of a file that the caller may read, newest first; `NotFound` for any other.
+
+    What is to come after the one that it shows has been announced, and is nothing yet.
+    """
+    shown = file_for(caller, file_id)
+    versions = FileVersion.objects.filter(file_id=file_id).order_by("-number")
+    return versions.exclude(number__gt=shown.number, state=FileState.PENDING)
 
 
 def add_version(*, actor: Caller, file_id: UUID, sent: NewContent) -> FileVersion:
@@ -49,22 +53,39 @@ def add_version(*, actor: Caller, file_id: UUID, sent: NewContent) -> FileVersio
 def _add(*, actor: Caller, file_id: UUID, name: str, found: Examined, key: str) -> FileVersion:
     lock_quota(actor.own_id)
     refuse_beyond_quota(actor.own_id, found.size)
+    file = file_for_new_version(file_id, actor=actor)
+    version = add_row(file, number=next_number(file), name=name, found=found, key=key)
+    show_version(file, version, actor=actor)
+    return file_for(actor, file_id)
+
+
+def file_for_new_version(file_id: UUID, *, actor: Caller) -> File:
+    """Return the file, locked; raises `NotFound`, and `PermissionDenied` for somebody else's."""
     file = File.objects.select_for_update(no_key=True).filter(pk=file_id).order_by().first()
     if file is None:
         raise NotFound
     _refuse_others(actor, file)
-    # Not the one that it shows: a newer one may have been refused.
+    return file
+
+
+def next_number(file: File) -> int:
+    """Return the number of the next version of a locked file; raises `Conflict` at a hundred."""
+    # Not after the one that it shows: a newer one may have been refused, or be on its way.
     last = file.versions.aggregate(last=Max("number"))["last"] or 0
     if last >= MOST_VERSIONS:
         raise Conflict(f"A file has at most {MOST_VERSIONS} versions.")
-    file.version = last + 1
-    file.save(update_fields=["version"])
-    # Pictures are made of what the file shows.
-    forget_variants(FileVariant.objects.of_file(file.pk))
-    version = add_row(file, number=file.version, name=name, found=found, key=key)
+    return last + 1
+
+
+def show_version(file: File, version: FileVersion, *, actor: Caller) -> None:
+    """Let a locked file show a version that has just come in, unless it shows a newer one, and tell of it."""
+    if version.number > file.version:
+        file.version = version.number
+        file.save(update_fields=["version"])
+        # Pictures are made of what the file shows.
+        forget_variants(FileVariant.objects.of_file(file.pk))
     publish("file.version_added", subject=file, actor=actor, data={"after": told(version)}, audience=[file.owner_id])
     tell_resources(file.pk, actor=actor)
-    return file_for(actor, file_id)
 
 
 def _refuse_others(actor: Caller, file: File) -> None:

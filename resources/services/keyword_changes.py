@@ -1,6 +1,7 @@
 """What a changed schema asks of the records that are there: unique values taken, references written, values sealed."""
 
 from collections.abc import Iterable, Iterator
+from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,15 +13,16 @@ from core.errors import Detail, ValidationFailed
 from resources.keywords.sealing import opened, sealed
 from resources.models import Resource, ResourceReference, ResourceType, ResourceVersion, UniqueValue
 from resources.schemas.keywords import OWNER, READ, REFERENCE, WRITE, Keywords, Path
+from resources.services.misfits import TooManyToJudge
 from resources.services.side_rows import Written, add_references, taken_values, targets, unique_values
 
 CHUNK: Final = 2_000
 
-_STORE_DATA: Final = """
+STORE_DATA: Final = """
 UPDATE resources SET data = changed.data::jsonb
 FROM unnest(%s::uuid[], %s::text[]) AS changed (id, data) WHERE resources.id = changed.id
 """
-_STORE_SNAPSHOT: Final = """
+STORE_SNAPSHOT: Final = """
 UPDATE resource_versions SET snapshot = jsonb_set(snapshot, '{data}', changed.data::jsonb)
 FROM unnest(%s::uuid[], %s::text[]) AS changed (id, data) WHERE resource_versions.id = changed.id
 """
@@ -33,18 +35,22 @@ def refuse_unknown_names(keywords: Keywords, *, key: str) -> None:
         raise ValidationFailed(details=details[:20])
 
 
-def backfill(key: str, old: Keywords, new: Keywords) -> set[UUID]:
+def backfill(key: str, old: Keywords, new: Keywords, *, patience: float | None = None) -> set[UUID]:
     """Put the rows beside the live records of a type in step with its new keywords; return which records do not fit.
 
-    Of several with one value the oldest keeps it. Those that do not fit are as they were, and without such rows.
+    Of several with one value the oldest keeps it. Those that do not fit are as they were, and without such rows. Raises
+    `TooManyToJudge` when it takes more than `patience` seconds.
     """
+    end = None if patience is None else monotonic() + patience
     _forget(key, old, new)
     unique = tuple(path for path in new.unique if path not in old.unique)
     references = tuple(one for one in new.references if one not in old.references)
     misfits: set[UUID] = set()
     if unique or references:
-        for chunk in _chunks(Resource.objects.filter(type__key=key).values_list("id", "data")):
-            misfits |= _filled(key, chunk, Keywords(unique=unique, references=references))
+        for chunk in chunks(Resource.objects.filter(type__key=key).values_list("id", "data")):
+            misfits |= fill(key, chunk, Keywords(unique=unique, references=references))
+            if end is not None and monotonic() > end:
+                raise TooManyToJudge
     return misfits
 
 
@@ -52,7 +58,7 @@ def out_of_step(key: str, keywords: Keywords) -> Iterator[UUID]:
     """Yield the live records of a type whose unique values or references are not the rows that stand for them."""
     if not keywords.unique and not keywords.references:
         return
-    for chunk in _chunks(Resource.objects.filter(type__key=key).values_list("id", "data")):
+    for chunk in chunks(Resource.objects.filter(type__key=key).values_list("id", "data")):
         ids = [row_id for row_id, _ in chunk]
         values: dict[UUID, set[tuple[str, bytes]]] = {}
         for row_id, path, digest in UniqueValue.objects.filter(resource_id__in=ids).values_list(
@@ -84,13 +90,15 @@ def reseal(key: str, old: Keywords, new: Keywords) -> None:
     if set(old.encrypted) == set(new.encrypted):
         return
     keep_quiet()
+    # Locked, so that nobody's write between the look and this one is lost.
     rows = Resource.all_objects.filter(type__key=key).values_list("id", "id", "data")
+    rows = rows.select_for_update(of=("self",), no_key=True)
     versions = ResourceVersion.objects.filter(resource__type__key=key).values_list(
         "id", "resource_id", "snapshot__data"
     )
-    for statement, values in ((_STORE_DATA, rows), (_STORE_SNAPSHOT, versions)):
-        for chunk in _chunks(values):
-            _store(statement, chunk, new.encrypted)
+    for statement, values in ((STORE_DATA, rows), (STORE_SNAPSHOT, versions)):
+        for chunk in chunks(values):
+            store_sealed(statement, chunk, new.encrypted)
 
 
 def keep_quiet() -> None:
@@ -99,7 +107,8 @@ def keep_quiet() -> None:
         cursor.execute("SET LOCAL nook.reindexing = 'on'")
 
 
-def _filled(key: str, chunk: list[Any], keywords: Keywords) -> set[UUID]:
+def fill(key: str, chunk: list[Any], keywords: Keywords) -> set[UUID]:
+    """Write the rows beside these live records (id, data) that have none; return which records do not fit."""
     rows = [Written(row_id, key, {}, opened(data, row_id), keywords) for row_id, data in chunk]
     taken = taken_values(rows)
     wanted = [
@@ -128,7 +137,8 @@ def _forget(key: str, old: Keywords, new: Keywords) -> None:
         ResourceReference.objects.filter(resource__type__key=key, path__in=ended).delete()
 
 
-def _store(statement: str, chunk: list[Any], encrypted: tuple[Path, ...]) -> None:
+def store_sealed(statement: str, chunk: list[Any], encrypted: tuple[Path, ...]) -> None:
+    """Write the data of the chunk (row, resource, data) that is not sealed as these paths say."""
     changed: list[tuple[UUID, str]] = []
     for row_id, resource_id, data in chunk:
         stored = sealed(opened(data, resource_id), encrypted, resource_id=resource_id, stored=data)
@@ -139,7 +149,7 @@ def _store(statement: str, chunk: list[Any], encrypted: tuple[Path, ...]) -> Non
             cursor.execute(statement, [[one for one, _ in changed], [text for _, text in changed]])
 
 
-def _chunks(rows: Any) -> Iterator[list[Any]]:
+def chunks(rows: Any) -> Iterator[list[Any]]:
     """Yield rows whose first column is the primary key, in its order, a chunk at a time."""
     last: UUID | None = None
     while True:

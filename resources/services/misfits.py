@@ -86,13 +86,6 @@ def refusal_by(changes: Mapping[str, Any]) -> Refusal:
     )
 
 
-def count_misfits(key: str, changes: Mapping[str, Any]) -> int:
-    """Return how many live rows of the type the changed schema or workflow would refuse, however long it takes."""
-    if not changes.keys() & {"schema", "workflow"}:
-        return 0
-    return sum(1 for _ in misfits(key, refusal_by(changes)))
-
-
 def _judge(
     statement: str, key: str, is_refused: Refusal, place: tuple[str, str], limit: int
 ) -> tuple[int, list[UUID], tuple[str, str]]:

@@ -53,21 +53,26 @@ class Kind:
 @transaction.atomic
 def create_resource(*, actor: Caller, content: Content, type_key: str = ITEM, owner_id: UUID | None = None) -> Resource:
     """Create a resource of the type, owned by `actor` unless said otherwise; return it."""
-    kind = type_named(type_key)
     owner = owner_id or actor.id
     if owner is None:
         raise ValidationFailed.of("owner", "required", "A resource has an owner.")
-    resource = new_resource(kind, owner, content)
+    resource, written = judge_new(actor=actor, kind=type_named(type_key), owner_id=owner, content=content)
+    _insertion().run(resource)
+    _keep_side_rows(written, actor)
+    record(resource, "created", before={}, actor=actor, keywords=written.keywords)
+    return resource
+
+
+def judge_new(*, actor: Caller, kind: Kind, owner_id: UUID, content: Content) -> tuple[Resource, Written]:
+    """Return a resource that its schema and the field rules allow, as it will be stored and with its data in clear."""
+    resource = new_resource(kind, owner_id, content)
     schema = compiled(kind.id, kind.schema_version)
-    data = Rules.of(actor, schema.keywords, owns=owner == actor.id).applied(
+    data = Rules.of(actor, schema.keywords, owns=owner_id == actor.id).applied(
         resource.data, before={}, given=resource.data
     )
     refuse_bad_data(data, schema)
     resource.data = sealed(data, schema.keywords.encrypted, resource_id=resource.id)
-    _insertion().run(resource)
-    _keep_side_rows(Written(resource.id, kind.key, {}, data, schema.keywords), actor)
-    record(resource, "created", before={}, actor=actor, keywords=schema.keywords)
-    return resource
+    return resource, Written(resource.id, kind.key, {}, data, schema.keywords)
 
 
 def new_resource(kind: Kind, owner_id: UUID, content: Content) -> Resource:
@@ -108,12 +113,18 @@ def patch_resource(
 ) -> Resource:
     """Change the named fields of the newest state; `data` is merged (RFC 7396), the others are replaced."""
     resource = locked_for_writing(resource_id, actor, precondition)
+    values, given = patched(resource, changes)
+    return apply_changes(resource, values, actor=actor, given=given)
+
+
+def patched(resource: Resource, changes: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Return what the resource would hold with the changes, and what they say of `data`; refuses another type."""
     _refuse_other_type(resource, changes.get("type"))
-    written = {name: value for name, value in changes.items() if name in _WRITABLE}
-    given = written.get("data")
+    values = {name: value for name, value in changes.items() if name in _WRITABLE}
+    given = values.get("data")
     if given is not None:
-        written["data"] = merge_patch(opened(resource.data, resource.id), given)
-    return apply_changes(resource, written, actor=actor, given=given)
+        values["data"] = merge_patch(opened(resource.data, resource.id), given)
+    return values, given
 
 
 def locked_for_writing(resource_id: UUID, actor: Caller, precondition: Precondition) -> Resource:
@@ -139,6 +150,33 @@ def apply_changes(
     says beside what changed, `audience` who hears of it. Without a difference and with nothing `told` there is no
     write.
     """
+    judged = judge_changes(resource, values, actor=actor, given=given, is_told=bool(told))
+    if judged is None:
+        return resource
+    resource.save(update_fields=[*judged.changed, "schema_version", "version"])
+    if "data" in judged.changed:
+        _keep_side_rows(judged.written, actor)
+    keywords = judged.written.keywords
+    record(resource, action, before=judged.before, actor=actor, keywords=keywords, told=told, audience=audience)
+    return resource
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A change that is allowed: the names of what differs, the state before, and the data in clear."""
+
+    changed: tuple[str, ...]
+    before: dict[str, Any]
+    written: Written
+
+
+def judge_changes(
+    resource: Resource, values: Mapping[str, Any], *, actor: Caller, given: Any = None, is_told: bool = False
+) -> Judged | None:
+    """Give the locked resource those of the values that differ, as its present schema allows it, and write nothing.
+
+    None where nothing differs and nothing else `is_told` of it.
+    """
     schema = compiled(resource.present_type_id, resource.present_schema_version)
     clear = opened(resource.data, resource.id)
     data = values.get("data", clear)
@@ -149,8 +187,8 @@ def apply_changes(
     changed = [name for name, value in values.items() if name != "data" and getattr(resource, name) != value]
     if data != clear:
         changed.append("data")
-    if not changed and not told:
-        return resource
+    if not changed and not is_told:
+        return None
     if "visibility" in changed:
         require(resource, Asker.of(actor), Action.SHARE)
     refuse_bad_data(data, schema)
@@ -160,11 +198,7 @@ def apply_changes(
         setattr(resource, name, stored if name == "data" else values[name])
     resource.schema_version = resource.present_schema_version
     resource.version += 1
-    resource.save(update_fields=[*changed, "schema_version", "version"])
-    if "data" in changed:
-        _keep_side_rows(Written(resource.id, resource.type_key, clear, data, schema.keywords), actor)
-    record(resource, action, before=before, actor=actor, keywords=schema.keywords, told=told, audience=audience)
-    return resource
+    return Judged(tuple(changed), before, Written(resource.id, resource.type_key, clear, data, schema.keywords))
 
 
 def _keep_side_rows(written: Written, actor: Caller) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from core.errors import Conflict, Detail
 from core.permissions import SYSTEM, Caller
 from core.purge import before_removal
 from resources.models import Resource, ResourceReference
 from resources.schemas.keywords import CASCADE, RESTRICT, SET_NULL
+from resources.services.audience import writers_of_each
 from resources.services.writing import keywords_of, record, state_of
 
 SHOWN_IDS: Final = 10
@@ -27,7 +28,7 @@ def taken_along(resource: Resource, *, actor: Caller) -> list[Resource]:
     # What is locked gets no new reference, so the last look finds what the one before it found.
     while (found := _followers({resource.id}, live)) != gone:
         gone, followers = found, _locked(found)
-    _refuse_restricted({resource.id, *gone}, actor)
+    _refuse_restricted(resource, followers, actor)
     return followers
 
 
@@ -37,7 +38,7 @@ def brought_back(resource: Resource) -> list[Resource]:
     waiting = ResourceReference.objects.filter(
         resource_id__in={resource.id, *back}, on_delete__in=[RESTRICT, CASCADE], target__deleted_at__isnull=False
     ).exclude(target_id__in={resource.id, *back})
-    paths = waiting.order_by("path").values_list("path", flat=True).distinct()
+    paths = sorted({path for _, path in _holding(waiting)})
     details = [Detail(f"data.{path}", "in_bin", "What this refers to is in the bin.") for path in paths]
     if details:
         raise Conflict("Restore first what it refers to.", details=details)
@@ -50,8 +51,9 @@ def clear_references(targets: Iterable[UUID]) -> int:
     The new data is not judged: whoever writes it next has to give what the schema then demands.
     """
     wanted = set(targets)
+    # A `restrict` that is left by now is that of somebody who could hold nothing back.
     rows = ResourceReference.objects.filter(
-        target_id__in=wanted, on_delete=SET_NULL, resource__deleted_at__isnull=True
+        target_id__in=wanted, on_delete__in=[SET_NULL, RESTRICT], resource__deleted_at__isnull=True
     ).values_list("resource_id", "path", "target_id")
     places: dict[UUID, list[tuple[str, UUID]]] = {}
     for source_id, path, target in rows:
@@ -100,17 +102,36 @@ def _followers(found: set[UUID], among: Q) -> set[UUID]:
     return followers
 
 
-def _refuse_restricted(gone: set[UUID], actor: Caller) -> None:
+def _refuse_restricted(resource: Resource, followers: Sequence[Resource], actor: Caller) -> None:
+    # What a mere reader has tied to the resource goes along and holds nothing back, whatever they have tied to that.
+    writers = writers_of_each([resource], {resource.id: {one.owner_id for one in followers}}) if followers else set()
+    bound = [resource.id, *(one.id for one in followers if (resource.id, one.owner_id) in writers)]
     rows = ResourceReference.objects.filter(
-        target_id__in=gone, on_delete=RESTRICT, resource__deleted_at__isnull=True
-    ).exclude(resource_id__in=gone)
-    sources = set(rows.values_list("resource_id", flat=True))
+        target_id__in=bound, on_delete=RESTRICT, resource__deleted_at__isnull=True
+    ).exclude(resource_id__in=[resource.id, *(one.id for one in followers)])
+    sources = {source for source, _ in _holding(rows)}
     if not sources:
         return
     seen = Resource.objects.visible_to(actor).filter(id__in=sources).order_by("id").values_list("id", flat=True)
     shown = [Detail("id", "referrer", str(row_id)) for row_id in seen[:SHOWN_IDS]]
     message = f"{len(sources)} resource(s) refer to this."
     raise Conflict(message, details=[Detail(None, "referrers", str(len(sources))), *shown])
+
+
+def _holding(rows: QuerySet[ResourceReference]) -> set[tuple[UUID, str]]:
+    """Return the resources and paths of the references that hold: not those of who may only read what they refer to."""
+    found = list(rows.values_list("resource_id", "path", "on_delete", "resource__owner_id", "target_id"))
+    owners: dict[UUID, set[UUID]] = {}
+    for *_, on_delete, owner, target in found:
+        if on_delete == RESTRICT:
+            owners.setdefault(target, set()).add(owner)
+    targets = list(Resource.all_objects.filter(id__in=list(owners)).order_by())
+    writers = writers_of_each(targets, owners) if owners else set()
+    return {
+        (source, path)
+        for source, path, on_delete, owner, target in found
+        if on_delete != RESTRICT or (target, owner) in writers
+    }
 
 
 def _locked(ids: Iterable[UUID]) -> list[Resource]:

@@ -5,7 +5,7 @@ Every function takes many records at once and runs a number of statements that d
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,7 +25,7 @@ ON CONFLICT (type, path, digest) DO NOTHING
 RETURNING resource_id, path
 """
 _HELD: Final = """
-SELECT held.path, held.digest FROM resource_unique_values AS held
+SELECT held.type, held.path, held.digest FROM resource_unique_values AS held
 JOIN unnest(%s::text[], %s::text[], %s::bytea[]) AS wanted (type, path, digest) USING (type, path, digest)
 """
 _LET_GO: Final = """
@@ -58,7 +58,13 @@ class _Value:
     path: str
     digest: bytes
 
+    @property
+    def key(self) -> "_Key":
+        """Return what one record alone can have."""
+        return (self.type_key, self.path, self.digest)
 
+
+_Key = tuple[str, str, bytes]
 Refusals = dict[UUID, list[Detail]]
 """What is wrong, by record."""
 
@@ -93,25 +99,38 @@ def unique_values(data: dict[str, Any], keywords: Keywords) -> set[tuple[str, by
     return {(".".join(path), digest_of(value)) for path, value in found if value is not None}
 
 
+class Claims:
+    """The unique values that records newly want, asked for once and taken in turn."""
+
+    def __init__(self, held: set["_Key"]) -> None:
+        self._held = held
+
+    @classmethod
+    def of(cls, rows: Sequence[Written]) -> "Claims":
+        """Return the claims of the rows beside what others hold in the table."""
+        wanted = _wanted(rows)
+        if not wanted:
+            return cls(set())
+        columns = [list(column) for column in zip(*(value.key for value in wanted), strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_HELD, columns)
+            return cls({(type_key, path, bytes(digest)) for type_key, path, digest in cursor.fetchall()})
+
+    def take(self, row: Written) -> list[Detail]:
+        """Take what the row wants and let go of what it had; where another has some of it, take none and say so."""
+        wanted = _ordered(_wanted([row]))
+        late = [value for value in wanted if value.key in self._held]
+        if late:
+            return _too_late(late)[row.id]
+        self._held -= {value.key for value in _wanted([replace(row, before=row.after, after=row.before)])}
+        self._held |= {value.key for value in wanted}
+        return []
+
+
 def held_values(rows: Sequence[Written]) -> Refusals:
     """Return which of the unique values that the rows newly have are another's, in the table or earlier among them."""
-    wanted = _wanted(rows)
-    if not wanted:
-        return {}
-    columns: list[Any] = [
-        [value.type_key for value in wanted],
-        [value.path for value in wanted],
-        [value.digest for value in wanted],
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(_HELD, columns)
-        seen = {(path, bytes(digest)) for path, digest in cursor.fetchall()}
-    late = []
-    for value in wanted:
-        if (value.path, value.digest) in seen:
-            late.append(value)
-        seen.add((value.path, value.digest))
-    return _too_late(late)
+    claims = Claims.of(rows)
+    return {row.id: late for row, late in ((row, claims.take(row)) for row in rows) if late}
 
 
 def unknown_targets(rows: Sequence[Written], actor: Caller) -> Refusals:
@@ -240,6 +259,10 @@ def _wanted(rows: Sequence[Written]) -> list[_Value]:
     ]
 
 
+def _ordered(values: Iterable[_Value]) -> list[_Value]:
+    return sorted(values, key=lambda value: value.key)
+
+
 def _too_late(values: Iterable[_Value]) -> Refusals:
     refusals: Refusals = {}
     for value in values:
@@ -258,7 +281,7 @@ def _not_taken(wanted: list[_Value]) -> list[_Value]:
     """Take the values, in an order that no two writers can wait for each other in; return those that were taken."""
     if not wanted:
         return []
-    ordered = sorted(wanted, key=lambda value: (value.type_key, value.path, value.digest))
+    ordered = _ordered(wanted)
     columns: list[Any] = [
         [uuid7() for _ in ordered],
         [value.type_key for value in ordered],

@@ -1,6 +1,6 @@
 """Transitions: the ways of a type's workflow, and who may take which of them when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import UUID
@@ -10,11 +10,13 @@ from django.db import transaction
 from core.errors import Conflict, Detail, NotFound, PermissionDenied, ValidationFailed
 from core.permissions import Caller
 from resources.access import Action, Asker, Level
+from resources.keywords.field_rules import hidden_paths, is_hidden, without
 from resources.keywords.sealing import opened
 from resources.models import Resource
+from resources.schemas.keywords import Path
 from resources.services.records import apply_changes
 from resources.services.watching import followers_of
-from resources.services.writing import Precondition, lock, no_precondition, verdict_on
+from resources.services.writing import Precondition, keywords_of, lock, no_precondition, verdict_on
 
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 """What counts as not given; 0 and false are values."""
@@ -57,6 +59,10 @@ class Transition:
         """Return the required paths (`data.customer.name`) at which nothing is given."""
         return [f"data.{path}" for path in self.require if _at(data, path) in _EMPTY]
 
+    def requires_any_of(self, hidden: Sequence[Path]) -> bool:
+        """Return whether it depends on a value that stands at one of the paths, or below."""
+        return any(is_hidden(f"data.{path}", hidden) for path in self.require)
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -70,15 +76,21 @@ def transitions_open_to(*, actor: Caller, resource_id: UUID) -> list[Offer]:
     """Return the ways out of the resource's present state that `actor` may take; `NotFound` where nothing is seen."""
     asker = Asker.of(actor)
     resource = (
-        Resource.objects.visible_to(actor).with_workflow().with_share(asker).filter(id=resource_id).order_by().first()
+        Resource.objects.visible_to(actor)
+        .with_workflow()
+        .with_present_schema()
+        .with_share(asker)
+        .filter(id=resource_id)
+        .order_by()
+        .first()
     )
     if resource is None:
         raise NotFound
-    level = verdict_on(resource, asker, Action.READ).level
+    hidden = _hidden_from(asker, resource)
     return [
-        Offer(way, way.missing(opened(resource.data, resource.id)))
+        Offer(way, way.missing(_seen(resource, hidden)))
         for way in Transition.all_of(resource.workflow)
-        if resource.status in way.sources and way.is_open_to(asker, level)
+        if resource.status in way.sources and _is_open(way, resource, asker, hidden)
     ]
 
 
@@ -94,16 +106,27 @@ def make_transition(
     """
     among = Resource.objects.visible_to(actor).with_workflow()
     resource = lock(resource_id, among=among, actor=actor, action=Action.READ, precondition=precondition)
-    way = _way_named(name, resource)
-    asker = Asker.of(actor)
-    if not way.is_open_to(asker, verdict_on(resource, asker, Action.READ).level):
-        raise PermissionDenied
-    _refuse_wrong_moment(way, resource)
-    told = {"name": way.name, "from": resource.status, "to": way.to}
+    way = way_out(resource, name, actor=actor)
+    told = told_of_way(way, resource)
     followers = followers_of(resource, actor=actor)
     return apply_changes(
         resource, {"status": way.to}, actor=actor, action="transitioned", told=told, audience=followers
     )
+
+
+def way_out(resource: Resource, name: str, *, actor: Caller) -> Transition:
+    """Return the transition of this name, which the actor may take with this locked resource now; else raise."""
+    way, asker = _way_named(name, resource), Asker.of(actor)
+    hidden = _hidden_from(asker, resource)
+    if not _is_open(way, resource, asker, hidden):
+        raise PermissionDenied
+    _refuse_wrong_moment(way, resource, hidden)
+    return way
+
+
+def told_of_way(way: Transition, resource: Resource) -> dict[str, str]:
+    """Return what the event says of the transition that the resource is about to take."""
+    return {"name": way.name, "from": resource.status, "to": way.to}
 
 
 def _way_named(name: str, resource: Resource) -> Transition:
@@ -113,10 +136,23 @@ def _way_named(name: str, resource: Resource) -> Transition:
     raise Conflict("The workflow of this type has no such transition.")
 
 
-def _refuse_wrong_moment(way: Transition, resource: Resource) -> None:
+def _hidden_from(asker: Asker, resource: Resource) -> tuple[Path, ...]:
+    return hidden_paths(asker, keywords_of(resource), owns=asker.user is not None and asker.user == resource.owner_id)
+
+
+def _is_open(way: Transition, resource: Resource, asker: Asker, hidden: Sequence[Path]) -> bool:
+    """Return whether the asker may take the way: one that depends on what they may not read would tell them of it."""
+    return way.is_open_to(asker, verdict_on(resource, asker, Action.READ).level) and not way.requires_any_of(hidden)
+
+
+def _seen(resource: Resource, hidden: Sequence[Path]) -> dict[str, Any]:
+    return without(opened(resource.data, resource.id), hidden)
+
+
+def _refuse_wrong_moment(way: Transition, resource: Resource, hidden: Sequence[Path]) -> None:
     if resource.status not in way.sources:
         raise Conflict(f"This transition does not lead out of the state {resource.status}.")
-    missing = way.missing(opened(resource.data, resource.id))
+    missing = way.missing(_seen(resource, hidden))
     if missing:
         raise ValidationFailed(
             details=[Detail(path, "required", "This has to be given before the transition.") for path in missing]

@@ -13,6 +13,7 @@ from core.permissions import ADMIN, Caller
 from resources.keywords.field_rules import stored_rules
 from resources.models import ITEM, Resource, ResourceType, ResourceTypeVersion
 from resources.schemas import Keywords, refuse_bad_schema, refuse_bad_workflow
+from resources.services.following import follow_keywords, has_much_to_follow
 from resources.services.indexes import forget_indexes, promise_indexes
 from resources.services.keyword_changes import backfill, refuse_unknown_names, reseal
 from resources.services.misfits import PATIENCE, misfits, refusal_by
@@ -65,7 +66,8 @@ def change_type(
 
     A schema or workflow that live rows do not fit raises `Conflict` with their number and up to ten ids, unless
     `force`; such rows stay readable and are judged at their next write. Rows are judged for `patience` seconds at most
-    (None: without end). Raises `NotFound` and `ValidationFailed`, too.
+    (None: without end); a job sees to what keywords ask of more than a few of them. Raises `NotFound` and
+    `ValidationFailed`, too.
     """
     _require_admin(actor)
     kind = _locked(key)
@@ -74,8 +76,11 @@ def change_type(
     after = {name: changes[name] for name in before}
     if not after:
         return kind
-    _refuse_bad_change(kind, after, force=force, patience=patience)
+    is_much = "schema" in after and _is_much(kind, after["schema"])
+    _refuse_bad_change(kind, after, force=force, patience=patience, is_much=is_much)
     _apply(kind, after)
+    if is_much:
+        follow_keywords(kind.key, actor=actor)
     if "schema" in after:
         promise_indexes(kind, actor=actor)
         follow_schema(kind, actor=actor)
@@ -123,7 +128,9 @@ def _stored(schema: dict[str, Any]) -> dict[str, Any]:
     return {"field_rules": stored_rules(keywords), "search_plan": stored_plan(keywords)}
 
 
-def _refuse_bad_change(kind: ResourceType, after: Mapping[str, Any], *, force: bool, patience: float | None) -> None:
+def _refuse_bad_change(
+    kind: ResourceType, after: Mapping[str, Any], *, force: bool, patience: float | None, is_much: bool
+) -> None:
     if "schema" in after:
         refuse_bad_schema(after["schema"])
         refuse_unknown_names(Keywords.of(after["schema"]), key=kind.key)
@@ -132,16 +139,29 @@ def _refuse_bad_change(kind: ResourceType, after: Mapping[str, Any], *, force: b
     if kind.key == ITEM and after.keys() & {"schema", "workflow"}:
         raise Conflict("The type item takes any object and has no workflow; make a type of your own.")
     if after.keys() & {"schema", "workflow"}:
-        _refuse_misfits(kind, after, force=force, patience=patience)
+        _refuse_misfits(kind, after, force=force, patience=patience, is_much=is_much)
 
 
-def _refuse_misfits(kind: ResourceType, after: Mapping[str, Any], *, force: bool, patience: float | None) -> None:
-    """Put what stands beside the rows in step with a new schema; raise `Conflict` for rows that do not fit."""
+def _is_much(kind: ResourceType, schema: Any) -> bool:
+    """Return whether the rows are too many to follow the schema at once; raises `ValidationFailed` for what is none."""
+    refuse_bad_schema(schema)
+    return has_much_to_follow(kind.key, Keywords.of(kind.schema), Keywords.of(schema))
+
+
+def _refuse_misfits(
+    kind: ResourceType, after: Mapping[str, Any], *, force: bool, patience: float | None, is_much: bool
+) -> None:
+    """Put what stands beside the rows in step with a new schema; raise `Conflict` for rows that do not fit.
+
+    Of many rows that is left to a job, but for what the answer depends on.
+    """
     refused: set[UUID] = set()
     if "schema" in after:
         old, new = Keywords.of(kind.schema), Keywords.of(after["schema"])
-        reseal(kind.key, old, new)
-        refused |= backfill(kind.key, old, new)
+        if not is_much:
+            reseal(kind.key, old, new)
+        if not (is_much and force):
+            refused |= backfill(kind.key, old, new, patience=patience if is_much else None)
     if force:
         return
     refused.update(misfits(kind.key, refusal_by(after), patience=patience))

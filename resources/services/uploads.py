@@ -24,6 +24,7 @@ from core.storage import UploadWay
 from resources.models import File, FileState, FileVersion
 from resources.services.file_contents import FOLDER, UPLOADS, Examined, examine_chunks, new_key, refused
 from resources.services.file_quota import lock_quota, refuse_beyond_quota
+from resources.services.file_versions import file_for_new_version, next_number, show_version
 from resources.services.files import await_verdict, file_for, remove_file, state_at_first, told
 
 UPLOAD_LIFETIME: Final = timedelta(hours=1)
@@ -53,16 +54,38 @@ def announce_upload(*, actor: Caller, announced: Announced) -> FileVersion:
 
     Raises `PayloadTooLarge` beyond `FILES_PRESIGN_MEBIBYTES` or the quota, `Conflict` with a hundred unfinished ones.
     """
+    _keep_room(actor, announced)
+    return _announce(File.objects.create(owner_id=actor.own_id), announced, number=1, actor=actor)
+
+
+@transaction.atomic
+def announce_version(*, actor: Caller, file_id: UUID, announced: Announced) -> FileVersion:
+    """Make the row of a newer content of a file of the actor's, which shows the one before until this is complete.
+
+    Raises `NotFound`, `PermissionDenied` for somebody else's, what `announce_upload` raises, and `Conflict` for a file
+    that has nothing yet, or a hundred versions.
+    """
+    if file_for(actor, file_id).state == FileState.PENDING:
+        raise Conflict("This file has not been uploaded yet.")
+    _keep_room(actor, announced)
+    file = file_for_new_version(file_id, actor=actor)
+    return _announce(file, announced, number=next_number(file), actor=actor)
+
+
+def _keep_room(actor: Caller, announced: Announced) -> None:
+    """Let nobody else add to the actor's files, and refuse what there is no room for."""
     if announced.size > settings.FILES_PRESIGN_MEBIBYTES * _MEBIBYTE:
         raise PayloadTooLarge(f"A file may weigh {settings.FILES_PRESIGN_MEBIBYTES} MiB.")
     lock_quota(actor.own_id)
     refuse_beyond_quota(actor.own_id, announced.size)
     if FileVersion.objects.filter(file__owner_id=actor.own_id, state=FileState.PENDING).count() >= MOST_PENDING:
         raise Conflict(f"At most {MOST_PENDING} uploads may be unfinished.")
-    file = File.objects.create(owner_id=actor.own_id)
+
+
+def _announce(file: File, announced: Announced, *, number: int, actor: Caller) -> FileVersion:
     version = FileVersion.objects.create(
         file=file,
-        number=1,
+        number=number,
         name=announced.name,
         content_type=announced.content_type,
         size=announced.size,
@@ -71,7 +94,7 @@ def announce_upload(*, actor: Caller, announced: Announced) -> FileVersion:
         key=new_key(UPLOADS),
     )
     publish("file.announced", subject=file, actor=actor, data={"after": told(version)}, audience=[file.owner_id])
-    return file_for(actor, file.pk)
+    return version
 
 
 def way_to(version: FileVersion) -> UploadWay:
@@ -96,14 +119,12 @@ def receive_upload(token: str, stream: IO[bytes], *, length: int | None) -> None
 
 
 def complete_upload(*, actor: Caller, file_id: UUID) -> FileVersion:
-    """Examine what was uploaded, and make it the file's content; return that. Asked again, it says the same.
+    """Examine what was uploaded last, and make it the file's content; return that. Asked again, it says the same.
 
     Raises `NotFound`, `PermissionDenied` for somebody else's, `Conflict` while nothing has arrived, and
     `ValidationFailed` for what is not as announced (see `file_contents`): it is removed, and the file is rejected.
     """
-    version = file_for(actor, file_id)
-    if version.file.owner_id != actor.id:
-        raise PermissionDenied
+    version = _newest(actor, file_id)
     if version.state != FileState.PENDING:
         return _as_it_ended(version)
     key = new_key(FOLDER)
@@ -111,7 +132,7 @@ def complete_upload(*, actor: Caller, file_id: UUID) -> FileVersion:
         found = _copied(version, key)
     except FileNotFoundError:
         # Nothing has come, or somebody else was quicker to complete it.
-        return _as_it_ended(file_for(actor, file_id))
+        return _as_it_ended(_again(version))
     except ValidationFailed as refusal:
         default_storage.delete(key)
         _reject(version, problem=refusal.details[0].code, actor=actor)
@@ -123,22 +144,49 @@ def complete_upload(*, actor: Caller, file_id: UUID) -> FileVersion:
 
 
 def sweep_unfinished() -> int:
-    """Remove the files that were announced and never completed, with what arrived of them; return how many."""
+    """Remove the contents that were announced and never completed, with what arrived of them; return how many.
+
+    A file that shows nothing else goes with it.
+    """
     due = FileVersion.objects.filter(state=FileState.PENDING, created_at__lt=Now() - _PENDING_FOR).order_by("pk")
     removed = 0
     while found := list(due.values_list("pk", "file_id")[:_BATCH]):
-        removed += sum(_forget(file_id) for _, file_id in found)
+        removed += sum(_forget(version_id, file_id) for version_id, file_id in found)
         due = due.filter(pk__gt=found[-1][0])
     return removed
 
 
 @transaction.atomic
-def _forget(file_id: UUID) -> bool:
+def _forget(version_id: UUID, file_id: UUID) -> bool:
     file = File.objects.select_for_update().filter(pk=file_id).first()
-    if file is None or not file.versions.filter(state=FileState.PENDING).exists():
+    version = FileVersion.objects.filter(pk=version_id, state=FileState.PENDING).first()
+    if file is None or version is None:
         return False
-    remove_file(file, actor=SYSTEM)
+    if version.number == file.version:
+        remove_file(file, actor=SYSTEM)
+        return True
+    enqueue("core.tasks.remove_file", name=version.key)
+    version.delete()
+    data = {"before": told(version)}
+    publish("file.version_removed", subject=file, actor=SYSTEM, data=data, audience=[file.owner_id])
     return True
+
+
+def _newest(actor: Caller, file_id: UUID) -> FileVersion:
+    """Return the version of the actor's file that was announced last, or the one that it shows."""
+    shown = file_for(actor, file_id)
+    if shown.file.owner_id != actor.id:
+        raise PermissionDenied
+    newer = FileVersion.objects.filter(file_id=file_id, number__gt=shown.number).order_by("-number")
+    return newer.select_related("file__owner").first() or shown
+
+
+def _again(version: FileVersion) -> FileVersion:
+    """Return the version as it is by now; `NotFound` where it is no more."""
+    found = FileVersion.objects.filter(pk=version.pk).select_related("file__owner").first()
+    if found is None:
+        raise NotFound
+    return found
 
 
 def _as_it_ended(version: FileVersion) -> FileVersion:
@@ -171,7 +219,7 @@ def _kept(version: FileVersion, *, found: Examined, key: str, actor: Caller) -> 
         raise
     if not is_first:
         default_storage.delete(key)
-    return _as_it_ended(file_for(actor, version.file_id))
+    return _as_it_ended(_again(version))
 
 
 @transaction.atomic
@@ -179,6 +227,7 @@ def _put(version_id: UUID, *, found: Examined, key: str, actor: Caller) -> bool:
     version = _locked_pending(version_id)
     if version is None:
         return False
+    file = version.file
     enqueue("core.tasks.remove_file", name=version.key)
     version.key = key
     version.content_type, version.sha256 = found.content_type, found.sha256
@@ -186,8 +235,10 @@ def _put(version_id: UUID, *, found: Examined, key: str, actor: Caller) -> bool:
     version.state = state_at_first()
     version.save(update_fields=["key", "content_type", "sha256", "width", "height", "state"])
     await_verdict(version)
-    file = version.file
-    publish("file.created", subject=file, actor=actor, data={"after": told(version)}, audience=[file.owner_id])
+    if version.number > 1:
+        show_version(file, version, actor=actor)
+    else:
+        publish("file.created", subject=file, actor=actor, data={"after": told(version)}, audience=[file.owner_id])
     return True
 
 
@@ -204,5 +255,7 @@ def _reject(version: FileVersion, *, problem: str, actor: Caller) -> None:
 
 
 def _locked_pending(version_id: UUID) -> FileVersion | None:
+    # The file first, as everybody who changes what it shows.
+    File.objects.select_for_update(no_key=True).filter(versions=version_id).order_by().first()
     pending = FileVersion.objects.filter(pk=version_id, state=FileState.PENDING).select_related("file")
     return pending.select_for_update(of=("self",), no_key=True).first()

@@ -1,5 +1,6 @@
 """Following a resource: who does, and who of them is told of something that has just happened."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from core.errors import Conflict, NotFound
 from core.events import publish
 from core.permissions import Caller
 from resources.models import Resource, Watch
-from resources.services.audience import readers_among
+from resources.services.audience import readers_of_each
 
 MOST_WATCHERS: Final = 1000
 """How many people follow one resource: all of them are looked at with each thing that happens to it."""
@@ -51,12 +52,22 @@ def followers_of(resource: Resource, *, actor: Caller) -> list[UUID]:
     This goes into an event as its audience: whoever is not in it when the thing happens is not told, and those who
     are have to follow and to be readers still when they are.
     """
+    return followers_of_each([resource], actor=actor)[resource.id]
+
+
+def followers_of_each(resources: Sequence[Resource], *, actor: Caller) -> dict[UUID, list[UUID]]:
+    """Return the same of each of the resources, by the same statements for any number of them."""
     own = {actor.id, actor.impersonated_by}
-    watching = Watch.objects.filter(resource_id=resource.pk).order_by().values_list("user_id", flat=True)
-    wanted = [user_id for user_id in watching[:MOST_WATCHERS] if user_id not in own]
-    followers = [user.id for user in readers_among(resource, wanted)] if wanted else []
-    if resource.owner_id not in {*own, *followers}:
-        followers.append(resource.owner_id)
+    watches = Watch.objects.filter(resource_id__in=[resource.id for resource in resources]).order_by()
+    watching: dict[UUID, list[UUID]] = {}
+    for resource_id, user_id in watches.values_list("resource_id", "user_id"):
+        if user_id not in own:
+            watching.setdefault(resource_id, []).append(user_id)
+    readers = readers_of_each(resources, watching) if watching else {}
+    followers = {resource.id: [user.id for user in readers.get(resource.id, ())] for resource in resources}
+    for resource in resources:
+        if resource.owner_id not in {*own, *followers[resource.id]}:
+            followers[resource.id].append(resource.owner_id)
     return followers
 
 

@@ -12,7 +12,7 @@ from accounts.models import Role, User
 from accounts.services.roles import create_role
 from core.permissions import SYSTEM
 from core.tests.spine import Events
-from resources.models import ResourceType, ResourceTypeVersion
+from resources.models import ResourceType, ResourceTypeVersion, UniqueValue
 from resources.services.types import change_type
 from resources.tests.factories import create_resource, create_type
 
@@ -133,6 +133,47 @@ def test_the_plan_counts_the_rows_that_a_schema_would_refuse(house: None, owner:
 
     assert run("config_apply", tmp_path, "--apply", "--force")[0] == 0
     assert ResourceTypeVersion.objects.filter(type__key="invoice").count() == 2
+
+
+def test_the_plan_counts_the_rows_that_unique_values_and_references_would_refuse(
+    house: None, owner: User, tmp_path: Path
+) -> None:
+    item, letter = create_resource(owner), create_resource(owner, type_id="invoice", status="draft")
+    for number, to in (("1", item), ("1", item), ("2", letter), ("2", item), ("3", None), (None, None)):
+        data = {"total": 1.0, "number": number, "to": to and str(to.id)}
+        given = {name: value for name, value in data.items() if value is not None}
+        create_resource(owner, type_id="invoice", status="draft", data=given)
+    run("config_export", "--to", tmp_path)
+    properties = {
+        **SCHEMA["properties"],
+        "number": {"type": "string", "x-unique": True},
+        "to": {"type": "string", "x-ref": "item"},
+    }
+    edit(tmp_path / "types" / "invoice.json", schema={"type": "object", "properties": properties})
+
+    # The second 1, the second 2, and what refers to the letter.
+    code, planned = run("config_apply", tmp_path, "--plan")
+    assert (code, planned.splitlines()) == (
+        3,
+        [
+            "change types/invoice (schema): 3 live resource(s) would not fit",
+            "1 thing(s) differ, and 1 of them would be refused; nothing was changed.",
+        ],
+    )
+    assert not UniqueValue.objects.exists()
+    with pytest.raises(CommandError, match="3 resource"):
+        run("config_apply", tmp_path, "--apply")
+    assert run("config_apply", tmp_path, "--plan", "--force")[0] == 2
+    assert run("config_apply", tmp_path, "--apply", "--force")[0] == 0
+    assert run("config_apply", tmp_path, "--plan") == (0, "0 thing(s) differ; nothing was changed.\n")
+
+
+def test_the_plan_says_that_what_is_in_use_is_not_deleted(house: None, owner: User, tmp_path: Path) -> None:
+    create_resource(owner, type_id="invoice", status="draft", data={"total": 1.0})
+    run("config_export", "--to", tmp_path)
+    (tmp_path / "types" / "invoice.json").unlink()
+
+    assert run("config_apply", tmp_path, "--plan", "--prune", "--force")[0] == 3
 
 
 def test_nothing_is_deleted_unless_it_is_asked_for(house: None, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 from typing import Any
 from uuid import UUID
+from xml.etree import ElementTree
 from zipfile import ZipFile
 
 import orjson
@@ -131,6 +132,34 @@ def test_a_text_that_a_spreadsheet_would_run_is_shown_instead(owner: User, expor
     assert row["description"] == f"'{text}"
 
 
+ODD = ["<a & b>\u0001", "_x0041_", "\ufffe", "=1", '-"\\', "é" * 33_000, " a\nb ", ""]
+
+
+def test_an_odd_text_is_written_alike_alone_and_among_others(owner: User, exported: Any) -> None:
+    create_type("letter", schema=SCHEMA)
+    for number, text in enumerate(ODD):
+        create_resource(
+            owner, name="Odd", type_id="letter", tags=[f"odd-{number}"], data={"number": text, "total": -1.5}
+        )
+
+    alone = [exported(type="letter", format="xlsx", filters={"tag": f"odd-{number}"}) for number in range(len(ODD))]
+    create_resource(owner, name="Plain", type_id="letter", data={"number": "x", "paid": False})
+    together = sheet_rows(exported(type="letter", format="xlsx"))
+    cells = table(exported(type="letter", format="csv"))
+
+    assert [rows[1] for rows in map(sheet_rows, alone)] == together[1:-1]
+    assert "Plain" in together[-1]
+    assert [row["data.number"] for row in cells] == [*ODD[:3], "'=1", "'-\"\\", *ODD[5:], "x"]
+    assert [row["data.total"] for row in cells] == ["-1.5"] * len(ODD) + [""]
+    assert [row["data"] for row in cells[-2:]] == ['{"number":""}', ""]
+
+
+def sheet_rows(workbook: bytes) -> list[str]:
+    with ZipFile(io.BytesIO(workbook)) as opened:
+        sheet = ElementTree.fromstring(opened.read("xl/worksheets/sheet1.xml").decode())  # noqa: S314  # our own
+    return [ElementTree.tostring(row, encoding="unicode") for row in sheet.iter() if row.tag.endswith("}row")]
+
+
 def test_an_empty_export_has_a_header(exported: Any) -> None:
     assert exported(format="csv").decode().startswith("id,type,name,")
     assert exported(format="ndjson") == b""
@@ -145,7 +174,7 @@ def test_a_workbook_types_its_cells(owner: User, exported: Any) -> None:
     with ZipFile(io.BytesIO(exported(type="letter", format="xlsx"))) as workbook:
         sheet = workbook.read("xl/worksheets/sheet1.xml").decode()
 
-    assert '<c t="inlineStr"><is><t xml:space="preserve">=1+1 &lt;&amp;&gt;_x0001_ _x005F_x0041_</t></is></c>' in sheet
+    assert '<c t="inlineStr"><is><t>=1+1 &lt;&amp;&gt;_x0001_ _x005F_x0041_</t></is></c>' in sheet
     assert '<c t="b"><v>1</v></c><c><v>12.5</v></c>' in sheet
     assert "<f>" not in sheet
     assert sheet.count("<row>") == 2

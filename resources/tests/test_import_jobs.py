@@ -13,9 +13,12 @@ from accounts.tests.factories import create_api_token_of
 from core import jobs
 from core.jobs import running as job_running
 from core.models import Event, Job
+from core.permissions import Caller
 from core.tests.spine import Drain
-from resources.models import Resource, ResourceVersion
-from resources.services.importing import running
+from resources.models import DryRunKey, Resource, ResourceVersion
+from resources.services.importing import reading
+from resources.services.types import change_type
+from resources.tasks import sweep_files
 from resources.tests.factories import create_type
 from resources.tests.transfers import (
     IMPORTS,
@@ -55,7 +58,7 @@ def imported(client: Client, drain: Drain) -> Any:
 def test_rows_are_written_once_however_often_a_step_was_lost(
     client: Client, drain: Drain, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(running, "ROWS_A_STEP", 3)
+    monkeypatch.setattr(reading, "ROWS_A_STEP", 3)
     rows = [{"name": f"Row {number}", "data": {"number": f"a\n{number}"}} for number in range(10)]
     content = {
         "rows.csv": "name,number\n" + "".join(f'Row {number},"a\n{number}"\n' for number in range(10)),
@@ -86,10 +89,32 @@ def test_rows_are_written_once_however_often_a_step_was_lost(
     assert ResourceVersion.objects.count() == Event.objects.filter(type="resource.created").count() == 10
 
 
+def test_rows_read_ahead_are_judged_by_the_schema_that_holds_when_they_are_written(
+    client: Client, admin: User, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ROWS_A_STEP", 2)
+    job = job_of(ask_import(client, "name,number\n" + "A,1\n" * 6))
+    keep = job_running._keep
+    narrower = {**LETTER, "properties": {"number": {"type": "string", "minLength": 3}}}
+    kept: list[int] = []
+
+    def change_after_two(*args: Any, **options: Any) -> None:
+        keep(*args, **options)
+        kept.append(len(kept))
+        if len(kept) == 2:
+            change_type(actor=Caller.of(admin), key="letter", changes={"schema": narrower}, force=True)
+
+    monkeypatch.setattr(job_running, "_keep", change_after_two)
+    drain()
+
+    assert counts(followed(client, job)) == ("succeeded", 6, 6, 4)
+    assert Resource.objects.count() == 2
+
+
 def test_a_cancel_leaves_what_was_committed_and_counts_it(
     client: Client, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "ROWS_A_STEP", 2)
+    monkeypatch.setattr(reading, "ROWS_A_STEP", 2)
     monkeypatch.setattr(job_running, "SLICE_SECONDS", 0.0)
     job = job_of(ask_import(client, "name,number\n" + "A,1\n" * 10))
     for _ in range(3):
@@ -180,3 +205,78 @@ def test_keywords_hold_in_an_import_and_come_out_in_an_export(
         ("C", "2", "hush"),
         ("E", "4", ""),
     ]
+
+
+@pytest.mark.parametrize("mode", ["create", "upsert"])
+def test_a_dry_run_knows_repeats_of_any_earlier_step(
+    client: Client, imported: Any, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr(reading, "ROWS_A_STEP", 2)
+    create_type("deal", schema=UNIQUE)
+    rows = "name,external_id,number\n" + "".join(
+        f"{name},{id_},{number}\n"
+        for name, id_, number in [
+            *[("A", "a", "1"), ("B", "b", "2"), ("C", "c", "3"), ("D", "d", "1"), ("E", "a", "5"), ("F", "e", "2")],
+            *[("G", "f", "1"), ("H", "d", "7"), ("I", "g", "7")],
+        ]
+    )
+
+    dry = imported(rows, type="deal", mode=mode, dry_run="true")
+    assert not Resource.objects.exists()
+    assert not DryRunKey.objects.exists()
+    told = faults(dry)
+    wet = imported(rows, type="deal", mode=mode)
+
+    assert counts(dry) == counts(wet)
+    # What an import finds as its own, a dry run finds in the file.
+    assert [(row, path, "unique" if code == "repeated" else code) for row, path, code in told] == faults(wet)
+    assert ("5", "external_id", "repeated") in told or mode == "upsert"
+    assert ("6", "data.number", "unique") in told
+
+
+def test_a_dry_run_whose_steps_were_lost_tells_the_same(
+    client: Client, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ROWS_A_STEP", 2)
+    create_type("deal", schema=UNIQUE)
+    rows = "name,external_id,number\n" + "".join(f"A,{number % 6},{number % 7}\n" for number in range(12))
+    job = job_of(ask_import(client, rows, type="deal", dry_run="true"))
+    keep = job_running._keep
+    lost: list[int] = []
+
+    def lose_every_other(*args: Any, **options: Any) -> None:
+        lost.append(len(lost))
+        if len(lost) % 2:
+            raise job_running._Overtaken
+        keep(*args, **options)
+
+    monkeypatch.setattr(job_running, "_keep", lose_every_other)
+    for _ in range(20):
+        row = Job.objects.get(pk=job["id"])
+        job_running.run(job_id=row.pk, turn=row.turn)
+    drain()
+
+    done = followed(client, job)
+    assert counts(done) == ("succeeded", 12, 12, 6)
+    assert [row for row, _, _ in faults(done)] == ["7", "8", "9", "10", "11", "12"]
+
+
+def test_what_a_dry_run_keeps_goes_with_it_once_it_cannot_go_on(
+    client: Client, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ROWS_A_STEP", 2)
+    monkeypatch.setattr(job_running, "SLICE_SECONDS", 0.0)
+    job = job_of(ask_import(client, "name,external_id,number\nA,1,1\nB,2,2\nC,3,3\n", dry_run="true"))
+    for _ in range(2):
+        row = Job.objects.get(pk=job["id"])
+        job_running.run(job_id=row.pk, turn=row.turn)
+    sweep_files()
+    assert DryRunKey.objects.count() == 2
+    assert client.post(f"/api/v1/jobs/{job['id']}/cancel", {}, "application/json").status_code == 200
+
+    sweep_files()
+
+    assert not DryRunKey.objects.exists()
+
+
+UNIQUE = {"type": "object", "properties": {"number": {"type": "string", "x-unique": True}}}

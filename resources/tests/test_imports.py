@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.models import User
 from core.models import Event, Job
 from core.tests.spine import Drain
-from resources.models import Resource, ResourceVersion
+from resources.models import Resource, ResourceTag, ResourceVersion
 from resources.tests.factories import create_resource, create_type
 from resources.tests.transfers import (
     LETTER,
@@ -76,6 +76,31 @@ def test_a_row_becomes_what_a_post_of_it_becomes(client: Client, imported: Any, 
     told = Event.objects.filter(type="resource.created").values("actor", "on_behalf_of", "payload", "audience")
     assert told.get(subject_id=str(made.pk)) == told.get(subject_id=str(first.pk))
     assert set(Event.objects.filter(type="resource.created").values_list("subject_type", flat=True)) == {"resource"}
+    assert _beside(made) == _beside(first)
+
+
+def _beside(resource: Resource) -> tuple[Any, ...]:
+    """Return what triggers keep of a resource: its tags, and its words."""
+    tags = ResourceTag.objects.filter(resource_id=resource.pk).order_by("tag")
+    words = Resource.objects.filter(pk=resource.pk).values_list("search", flat=True).get()
+    return [*tags.values_list("key", "tag", "owner_id", "visibility", "type")], words
+
+
+def test_a_text_that_copy_would_take_for_nothing_stays_a_text(imported: Any) -> None:
+    assert counts(imported(b"name,external_id,number\n\\N,\\N,1\nPlain,,2\n")) == ("succeeded", 2, 2, 0)
+
+    assert list(Resource.objects.order_by("pk").values_list("name", "external_id")) == [("\\N", "\\N"), ("Plain", None)]
+
+
+def test_numbers_of_a_table_are_those_of_json(imported: Any) -> None:
+    spelt = ["0", "-0", "7", "-12", "0.1", "-0.50", "1e3", "123456789012345.5", "00", "1.", "٣", "9" * 18]
+    content = "name,number,total\n" + "".join(f"{number},x,{number}\n" for number in spelt)
+
+    assert counts(imported(content)) == ("succeeded", 12, 12, 3)
+
+    totals = Resource.objects.order_by("pk").values_list("data__total", flat=True)
+    read = [0, 0, 7, -12, 0.1, -0.5, 1000.0, 123456789012345.5, int("9" * 18)]
+    assert [(number, type(number)) for number in totals] == [(number, type(number)) for number in read]
 
 
 def test_columns_are_fields_and_paths_and_names_of_properties(imported: Any) -> None:

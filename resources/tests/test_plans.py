@@ -14,8 +14,8 @@ from core.times import rfc3339
 from resources import plans
 from resources.access import Asker, Level
 from resources.models import Form, Resource
-from resources.plans import ListShape, Shape
 from resources.query import SORTS
+from resources.shapes import ListShape, Shape
 from resources.tests.test_access import world_of
 from resources.tests.worlds import World, WorldSketch, worlds
 

@@ -7,11 +7,12 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import Role, User
 from core.models import Event
 from core.purge import remove
+from resources.access import Level
 from resources.models import Resource, ResourceReference
-from resources.tests.factories import create_resource, create_type
+from resources.tests.factories import create_resource, create_type, share
 
 ClientOf = Callable[[User], Client]
 PATH = "/api/v1/resources"
@@ -121,7 +122,8 @@ def test_restrict_keeps_the_target(client_of: ClientOf, owner: User, admin: User
 
 @pytest.mark.usefixtures("kind")
 def test_restrict_names_only_what_the_caller_may_read(client_of: ClientOf, owner: User, stranger: User) -> None:
-    target = create_resource(owner, visibility="internal")
+    target = create_resource(owner)
+    share(target, stranger, Level.EDITOR)
     order(client_of(stranger), customer=str(target.id))
 
     answer = client_of(owner).delete(f"{PATH}/{target.id}")
@@ -237,3 +239,79 @@ def test_rows_are_written_for_records_that_were_there(client_of: ClientOf, admin
     assert [detail["message"] for detail in refused.json()["error"]["details"]] == ["1", str(bad.id)]
     assert client_of(admin).patch(path, {"schema": schema("item"), "force": True}).status_code == 200
     assert list(ResourceReference.objects.values_list("resource_id", "target_id")) == [(good.id, target.id)]
+
+
+def referring(client_of: ClientOf, user: User, target: Resource, **fields: Any) -> Any:
+    """Return the id of an order of the user, who may read the target."""
+    body = {"type": "order", "name": "Order", "data": {"customer": str(target.id)}, **fields}
+    answer = client_of(user).post(PATH, body)
+    assert answer.status_code == 201, answer.content
+    return answer.json()["data"]["id"]
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("visibility", ["private", "public"])
+def test_a_mere_reader_holds_nobodys_record_back(
+    client_of: ClientOf, owner: User, stranger: User, visibility: str
+) -> None:
+    target = create_resource(owner, visibility="internal")
+    tied = referring(client_of, stranger, target, visibility=visibility)
+    client, path = client_of(owner), f"{PATH}/{target.id}"
+
+    assert client.delete(path).status_code == 204
+
+    assert state(tied) == (True, {"customer": str(target.id)})
+    assert client_of(stranger).patch(f"{PATH}/{tied}", {"name": "Still mine"}).status_code == 200
+    assert client_of(stranger).delete(f"{PATH}/{tied}").status_code == 204
+    assert client_of(stranger).post(f"{PATH}/{tied}/restore").status_code == 200
+    assert client.post(f"{path}/restore").status_code == 200
+    remove(Resource.all_objects.filter(id=target.id))
+    assert state(tied) == (True, {})
+    assert Resource.objects.get(id=tied).version == 5
+
+
+@pytest.mark.usefixtures("kind")
+def test_whoever_may_write_the_target_holds_it_back_as_long_as_they_may(
+    client_of: ClientOf, owner: User, stranger: User
+) -> None:
+    target = create_resource(owner)
+    given = share(target, stranger, Level.EDITOR)
+    tied = referring(client_of, stranger, target)
+    client, path = client_of(owner), f"{PATH}/{target.id}"
+
+    assert (client.delete(path).status_code, details(client.delete(path))) == (409, [(None, "referrers")])
+    bulk = {"operations": [{"op": "delete", "id": str(target.id)}, {"op": "create", "name": "B"}]}
+    assert client.post(f"{PATH}/bulk", bulk).status_code == 409
+    assert state(target.id) == (True, {})
+
+    given.delete()
+    assert client.delete(path).status_code == 204
+    assert state(tied)[0]
+
+
+@pytest.mark.usefixtures("kind")
+def test_a_role_that_writes_the_target_holds_it_back(client_of: ClientOf, owner: User, stranger: User) -> None:
+    Role.objects.filter(name="user").update(permissions=["read:resource.item", "write:resource.item"])
+    target = create_resource(owner)
+    referring(client_of, stranger, target)
+
+    assert client_of(owner).delete(f"{PATH}/{target.id}").status_code == 409
+
+
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize(("level", "status"), [(Level.VIEWER, 204), (Level.EDITOR, 409)])
+def test_what_a_mere_reader_ties_to_what_they_have_tied_holds_nothing_back_either(
+    client_of: ClientOf, owner: User, stranger: User, level: Level, status: int
+) -> None:
+    create_type("part", schema={"type": "object", "properties": {
+        "whole": {"type": "string", "x-ref": {"type": "item", "on_delete": "cascade"}}}})  # fmt: skip
+    create_type("clamp", schema={"type": "object", "properties": {"on": {"type": "string", "x-ref": "part"}}})
+    target = create_resource(owner)
+    share(target, stranger, level)
+    client = client_of(stranger)
+    part = client.post(PATH, {"type": "part", "name": "P", "data": {"whole": str(target.id)}}).json()["data"]["id"]
+    clamp = client.post(PATH, {"type": "clamp", "name": "C", "data": {"on": part}}).json()["data"]["id"]
+
+    assert client_of(owner).delete(f"{PATH}/{target.id}").status_code == status
+
+    assert [state(one)[0] for one in (target.id, part, clamp)] == [status == 409, status == 409, True]

@@ -11,8 +11,8 @@ from accounts.models import User
 from core.api.pagination import sort_keys
 from resources import plans
 from resources.models import Form, Resource
-from resources.plans import ListShape, Shape
 from resources.query import SORTS
+from resources.shapes import ListShape, Shape
 from resources.tests.factories import create_resource
 
 ClientOf = Callable[[User], Client]

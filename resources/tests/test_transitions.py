@@ -238,3 +238,52 @@ def test_data_that_the_present_schema_refuses_goes_nowhere(client_of: ClientOf, 
     assert answer.status_code == 400
     assert [detail["field"] for detail in answer.json()["error"]["details"]] == ["data.number"]
     assert nothing_happened(row)
+
+
+HIDING: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "grade": {"type": "integer", "x-read": ["moderator"]},
+        "person": {"type": "object", "properties": {"salary": {"type": "integer", "x-read": ["moderator"]}}},
+    },
+}
+
+
+def reviewed(*required: str) -> dict[str, Any]:
+    way = {"name": "close", "from": ["open"], "to": "closed", "require": list(required), "allow": ["viewer"]}
+    return {"initial": "open", "states": ["open", "closed"], "transitions": [way]}
+
+
+@pytest.mark.parametrize("data", [{}, {"grade": 3}])
+def test_what_depends_on_a_hidden_field_is_not_for_who_cannot_read_it(
+    client_of: ClientOf, owner: User, moderator: User, data: dict[str, Any]
+) -> None:
+    create_type("review", schema=HIDING, workflow=reviewed("grade"))
+    row = create_resource(owner, type_id="review", status="open", data=data)
+    share(row, moderator, Level.VIEWER)
+    client, path = client_of(owner), f"{PATH}/{row.id}/transitions"
+
+    listed, refused = client.get(path), go(client, row, "close")
+    bulk = {"atomic": False, "operations": [{"op": "transition", "id": str(row.id), "transition": "close"}] * 2}
+
+    assert (listed.json()["data"], refused.status_code) == ([], 403)
+    assert refused.json()["error"]["details"] == []
+    assert [one["status"] for one in client.post(f"{PATH}/bulk", bulk).json()["data"]] == [403, 403]
+    assert nothing_happened(row)
+    missing = [] if data else ["data.grade"]
+    assert client_of(moderator).get(path).json()["data"][0]["missing"] == missing
+    assert go(client_of(moderator), row, "close").status_code == (200 if data else 400)
+
+
+@pytest.mark.parametrize("person", [{}, {"salary": 3}])
+def test_of_what_holds_a_hidden_field_the_rest_counts(client_of: ClientOf, owner: User, person: dict[str, Any]) -> None:
+    create_type("review", schema=HIDING, workflow=reviewed("person"))
+    row = create_resource(owner, type_id="review", status="open", data={"person": person})
+
+    answer = go(client_of(owner), row, "close")
+
+    told = [(one["field"], one["code"]) for one in answer.json()["error"]["details"]]
+    assert (answer.status_code, told) == (400, [("data.person", "required")])
+    assert nothing_happened(row)
+    client_of(owner).patch(f"{PATH}/{row.id}", {"data": {"person": {"desk": "7a"}}})
+    assert go(client_of(owner), row, "close").status_code == 200

@@ -27,6 +27,9 @@ STANDINGS = ("active", "active", "active", "disabled", "deleted")
 TYPES = ("item", "note")
 
 
+_LATER = st.tuples(st.integers(0, PEOPLE - 1), st.sampled_from(Visibility.values))
+
+
 @dataclass(frozen=True, slots=True)
 class ShareSketch:
     """A share to be: indexes into the world's lists. `through` counts back in the list of shares; 0 for none."""
@@ -50,6 +53,8 @@ class WorldSketch:
     standing: list[str]
     resources: list[tuple[int, str, str]]
     shares: list[ShareSketch]
+    later: list[tuple[int, str] | None]
+    """What each resource becomes when all is shared: its owner and its visibility; or it stays as it is."""
 
 
 def _share(resources: int, roles: int) -> st.SearchStrategy[ShareSketch]:
@@ -91,6 +96,7 @@ def worlds(draw: st.DrawFn) -> WorldSketch:
         standing=draw(st.lists(st.sampled_from(STANDINGS), min_size=PEOPLE, max_size=PEOPLE)),
         resources=resources,
         shares=draw(st.lists(_share(len(resources), len(roles)), max_size=8)),
+        later=draw(st.lists(st.none() | _LATER, min_size=len(resources), max_size=len(resources))),
     )
 
 
@@ -118,6 +124,10 @@ class World:
         self.shares: list[Share] = []
         for share in sketch.shares:
             self._add(share)
+        for resource, later in zip(self.resources, sketch.later, strict=True):
+            if later is not None:
+                resource.owner, resource.visibility = self.users[later[0]], later[1]
+                resource.save(update_fields=["owner", "visibility"])
 
     def _add(self, sketch: ShareSketch) -> None:
         resource = self.resources[sketch.resource]

@@ -74,6 +74,16 @@ BEFORE_DATA: Final[tuple[str, ...]] = (
 """The columns that every table of resources has before those of `data`."""
 
 
+_TAGS: Final = BEFORE_DATA.index("tags")
+
+
+def odd_rows(rows: Sequence[str], signs: Sequence[str]) -> Iterable[bool]:
+    """Return of each row whether it holds one of the signs; one look at all of them together mostly tells."""
+    whole = "".join(rows)
+    present = [sign for sign in signs if sign in whole]
+    return [any(sign in row for sign in present) for row in rows] if present else [False] * len(rows)
+
+
 def header(columns: Sequence[Column]) -> list[str]:
     """Return the names of a table's columns; what no other column takes is in the last one, as JSON."""
     return [*BEFORE_DATA, *(column.name for column in columns), "data"]
@@ -107,14 +117,30 @@ class CsvFormat(Format):
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\r\n")
         kinds = [*(column.kind for column in self.columns), JSON]
-        writer.writerows(_cells(row_values(orjson.loads(row), self.columns), kinds) for row in rows)
+        for row, is_odd in zip(rows, odd_rows(rows, _FORMULAS), strict=True):
+            values = row_values(orjson.loads(row), self.columns)
+            writer.writerow(_neutral_cells(values, kinds) if is_odd else _plain_cells(values, kinds))
         to.write(text.getvalue().encode())
 
 
-def _cells(values: list[Any], kinds: list[str]) -> list[str]:
+_FORMULAS: Final = ('"=', '"+', '"-', '"@', "\"'", '"\\t', '"\\r')
+"""How a text begins, as JSON, that must not stand in a cell as it is."""
+
+
+def _neutral_cells(values: list[Any], kinds: list[str]) -> list[Any]:
     start = len(BEFORE_DATA)
-    tags = values[6]
-    values[6] = ""
-    plain = [cell_of(value, TEXT) if isinstance(value, str) else value for value in values[:start]]
-    plain[6] = tags_cell(tags) if tags else ""
-    return [*plain, *(cell_of(value, kind) for value, kind in zip(values[start:], kinds, strict=True))]
+    cells = [cell_of(value, TEXT) if type(value) is str else value for value in values[:start]]
+    cells += [cell_of(value, kind) for value, kind in zip(values[start:], kinds, strict=True)]
+    cells[_TAGS] = tags_cell(values[_TAGS]) if values[_TAGS] else ""
+    return cells
+
+
+def _plain_cells(values: list[Any], kinds: list[str]) -> list[Any]:
+    """Return the same of values none of which is a text to be neutralised."""
+    start = len(BEFORE_DATA)
+    cells = values[:start]
+    cells += [
+        value if kind == TEXT else cell_of(value, kind) for value, kind in zip(values[start:], kinds, strict=True)
+    ]
+    cells[_TAGS] = tags_cell(values[_TAGS]) if values[_TAGS] else ""
+    return cells

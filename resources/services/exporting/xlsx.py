@@ -6,20 +6,25 @@ Texts are inline strings: a cell of that type is shown and never run, whatever i
 import io
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any, Final
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import orjson
 
-from resources.services.exporting.formats import Format, Opened, header, row_values
+from resources.services.exporting.formats import Format, Opened, header, odd_rows, row_values
 
 LONGEST_CELL: Final = 32_767
 """What a spreadsheet keeps of a text; a longer one is cut, and ends in an ellipsis."""
 
 _EXACT: Final = 2**53
 _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]|_x(?=[0-9A-Fa-f]{4}_)")
+_ODD: Final = ("\\", "&", "<", ">", "_x", "\ufffe", "\uffff")
+"""What JSON may hold of all that XML cannot: control characters and lone surrogates stand behind a backslash there."""
+
+_KEPT: Final = ' xml:space="preserve"'
+
 _CHUNK: Final = 256 * 1024
 
 _FIXED: Final[dict[str, str]] = {
@@ -66,7 +71,15 @@ class XlsxFormat(Format):
         to.write(_row(header(self.columns)).encode())
 
     def write(self, rows: list[str], to: IO[bytes], *, is_first: bool) -> None:
-        to.write("".join([_row(row_values(orjson.loads(row), self.columns)) for row in rows]).encode())
+        shown = [self._shown(row, is_odd=is_odd) for row, is_odd in zip(rows, odd_rows(rows, _ODD), strict=True)]
+        to.write("".join(shown).encode())
+
+    def _shown(self, row: str, *, is_odd: bool) -> str:
+        values = row_values(orjson.loads(row), self.columns)
+        # Where no text of a row needs escaping or cutting, all stand as they are.
+        if is_odd or len(row) > LONGEST_CELL:
+            return _row(values)
+        return f"<row>{''.join([_PLAIN_CELLS[type(value)](value) for value in values])}</row>"
 
     def join(self, parts: Opened, to: IO[bytes]) -> None:
         _join(parts, to)
@@ -106,7 +119,28 @@ def _cell(value: Any) -> str:
         return f'<c t="b"><v>{int(value)}</v></c>'
     if isinstance(value, int | float) and abs(value) <= _EXACT:
         return f"<c><v>{value!r}</v></c>"
-    return f'<c t="inlineStr"><is><t xml:space="preserve">{_text(value)}</t></is></c>'
+    text = _text(value)
+    return _cell_of_text(text, is_kept="\n" in text or text.strip() != text)
+
+
+def _cell_of_text(text: str, *, is_kept: bool) -> str:
+    """Return a cell of escaped text; `is_kept` for one whose white space a reader may take for that of the file."""
+    return f'<c t="inlineStr"><is><t{_KEPT if is_kept else ""}>{text}</t></is></c>'
+
+
+def _plain_text(value: str) -> str:
+    # `strip` returns the text itself where there is nothing to take off.
+    if value and value.strip() is value:
+        return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+    return _cell_of_text(value, is_kept=True) if value else "<c/>"
+
+
+_PLAIN_CELLS: Final[dict[type, Callable[[Any], str]]] = {
+    str: _plain_text,
+    type(None): lambda _: "<c/>",
+    **dict.fromkeys((bool, int, float, list, dict), _cell),
+}
+"""How a value is shown whose texts need no escaping, by its type."""
 
 
 def _text(value: Any) -> str:

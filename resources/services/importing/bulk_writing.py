@@ -4,19 +4,19 @@ What is written is what `create_resource` and `replace_resource` write one by on
 beforehand; where somebody takes one in between, the constraint refuses the batch, and the step is done again.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from django.db import connection
+from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
 from core.copying import array, copy_rows
 from core.errors import Detail
 from core.events import Telling, publish_many
-from core.identifiers import uuid7
+from core.identifiers import uuid7, uuid7_texts
 from core.permissions import Caller
 from resources.changes import difference
 from resources.models import Resource
@@ -45,64 +45,67 @@ FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(descriptions)s::text[], %(visi
             %(data)s::text[], %(tags)s::text[]) AS new (id, name, description, visibility, data, tags)
 WHERE resources.id = new.id
 """
+_COPY_TAGS: Final = """
+INSERT INTO resource_tags (resource_id, key, tag, owner_id, visibility, type)
+SELECT DISTINCT resources.id, lower(one.tag), one.tag, owner_id, visibility, type
+FROM resources CROSS JOIN LATERAL unnest(tags) AS one (tag)
+WHERE resources.id = ANY(%s::uuid[])
+"""
 
 
 Change = tuple[Resource, dict[str, Any], dict[str, Any], dict[str, Any]]
 """A resource as it is from now on, what was and what is at the paths that differ, and what its event tells of that."""
 
 
-@dataclass(frozen=True, slots=True)
 class Writer:
     """Writes the rows of one owner and one type, on behalf of one caller."""
 
-    actor: Caller
-    owner_id: UUID
-    kind: Kind
-
-    @property
-    def keywords(self) -> Keywords:
-        """Return the keywords of the schema that judges the rows."""
-        return compiled(self.kind.id, self.kind.schema_version).keywords
+    def __init__(self, actor: Caller, owner_id: UUID, kind: Kind) -> None:
+        self.actor = actor
+        self.owner_id = owner_id
+        self.kind = kind
+        self.keywords: Final[Keywords] = compiled(kind.id, kind.schema_version).keywords
+        self._owner = str(owner_id)
 
     def existing(self, rows: Iterable[Row]) -> dict[str, Resource]:
         """Return the owner's live resources that have the external ids of the rows, locked, by these ids."""
         wanted = {row.external_id for row in rows if row.external_id is not None}
         if not wanted:
             return {}
-        # One array: two thousand parameters would cost more than what they ask for.
-        among = RawSQL("SELECT unnest(%s::text[])", [list(wanted)])  # values are parameters
-        own = Resource.objects.filter(owner_id=self.owner_id, external_id__in=among)
-        found = own.filter(type_id=self.kind.key).order_by("id")
+        # One array: two thousand parameters cost more than what they ask for, and a join reads the whole table.
+        among = RawSQL("external_id = ANY(%s::varchar[])", [sorted(wanted)], output_field=BooleanField())
+        own = Resource.objects.filter(among, owner_id=self.owner_id, type_id=self.kind.key)
+        found = own.order_by("id")
         return {str(resource.external_id): resource for resource in found.select_for_update(no_key=True)}
 
     def create(self, rows: Sequence[Row]) -> None:
         """Write new resources, each with its first version and its event."""
         if not rows:
             return
-        ids = [row.id for row in rows]
         states = [self._state(row) for row in rows]
-        author = self.actor.id
-        versions = (
-            (uuid7(), id_, 1, "created", author, state, _EVERYTHING) for id_, state in zip(ids, states, strict=True)
-        )
-        tellings = [Telling(id_, self._told(id_, state)) for id_, state in zip(ids, states, strict=True)]
-        copy_rows("resources", _RESOURCE, map(self._columns, ids, rows))
-        copy_rows("resource_versions", _VERSION, versions)
+        tellings = [Telling(row.id, self._told(row, state)) for row, state in zip(rows, states, strict=True)]
+        _insert(map(self._columns, rows), tagged=[row.id for row in rows if row.tags])
+        copy_rows("resource_versions", _VERSION, self._first_versions(rows, states))
         publish_many("resource.created", subject_type="resource", actor=self.actor, tellings=tellings)
 
-    def _told(self, id_: UUID, state: str) -> str:
+    def _first_versions(self, rows: Sequence[Row], states: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        author = self.actor.id and str(self.actor.id)
+        for id_, row, state in zip(uuid7_texts(len(rows)), rows, states, strict=True):
+            yield id_, row.id, 1, "created", author, state, _EVERYTHING
+
+    def _told(self, row: Row, state: str) -> str:
         """Return what the event of a new resource says: its state, without what not everybody may read."""
         if not self.keywords.read:
             return f'{{"before":{{}},"after":{state}}}'
-        return _json(told_of(id_, {}, orjson.loads(state), self.keywords))
+        return _json(told_of(UUID(row.id), {}, orjson.loads(state), self.keywords))
 
     def _visibility(self, row: Row) -> str:
         return row.visibility or self.kind.default_visibility
 
-    def _columns(self, id_: UUID, row: Row) -> tuple[Any, ...]:
+    def _columns(self, row: Row) -> tuple[Any, ...]:
         kind = self.kind
         return (
-            *(id_, kind.key, self.owner_id, row.name, row.description, kind.initial, self._visibility(row)),
+            *(row.id, kind.key, self._owner, row.name, row.description, kind.initial, self._visibility(row)),
             *(row.raw_data.decode(), array(row.tags), row.external_id, kind.schema_version),
         )
 
@@ -110,7 +113,7 @@ class Writer:
         """Return the whole state of a new resource as JSON: what its version keeps and its event tells."""
         state = {
             "type": self.kind.key,
-            "owner": str(self.owner_id),
+            "owner": self._owner,
             "name": row.name,
             "description": row.description,
             "status": self.kind.initial,
@@ -161,6 +164,16 @@ class Writer:
         resource.version += 1
         after = state_of(resource)
         return resource, *difference(before, after), told_of(resource.id, before, after, self.keywords)
+
+
+def _insert(rows: Iterable[Sequence[Any]], *, tagged: list[str]) -> None:
+    """Insert the resources, and copy the tags of those that have any: by one statement instead of row by row."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL nook.copies_tags = 'on'")
+        copy_rows("resources", _RESOURCE, rows)
+        cursor.execute("SET LOCAL nook.copies_tags = 'off'")
+        if tagged:
+            cursor.execute(_COPY_TAGS, [tagged])
 
 
 def _update(resources: Sequence[Resource], schema_version: int) -> None:

@@ -28,6 +28,11 @@ from resources.services.side_rows import (
 )
 
 
+def has_work(keywords: Keywords) -> bool:
+    """Return whether the keywords ask anything of a row."""
+    return bool(keywords.unique or keywords.references or keywords.encrypted or keywords.read or keywords.write)
+
+
 @dataclass(slots=True)
 class KeywordRows:
     """The rows of one step, by what keywords ask of them."""
@@ -41,7 +46,7 @@ class KeywordRows:
     def judge(self, rows: Sequence[Row], existing: Mapping[str, Resource]) -> None:
         """Note what is wrong with each row; complete and seal the data of the others."""
         self._written = []
-        if not self._has_work:
+        if not has_work(self.keywords):
             return
         rules = Rules.of(self.actor, self.keywords, owns=self.actor.id == self.owner_id)
         sound = [(row, self._ruled(row, existing.get(row.external_id or ""), rules)) for row in rows if not row.faults]
@@ -61,11 +66,6 @@ class KeywordRows:
         if taken_values(self._written):
             raise IntegrityError("A unique value was taken in this moment.")
 
-    @property
-    def _has_work(self) -> bool:
-        words = self.keywords
-        return bool(words.unique or words.references or words.encrypted or words.read or words.write)
-
     def _unknown_targets(self, rows: Sequence[Written]) -> Refusals:
         return unknown_targets(rows, self.actor)
 
@@ -76,7 +76,7 @@ class KeywordRows:
         except PermissionDenied as refusal:
             row.faults.extend(refusal.details)
             return None
-        return Written(row.id if resource is None else resource.id, self.type_key, before, data, self.keywords)
+        return Written(UUID(row.id) if resource is None else resource.id, self.type_key, before, data, self.keywords)
 
     def _store(self, row: Row, written: Written, resource: Resource | None) -> None:
         # What the file says stays as it is in `data`: the step may have to judge it once more.

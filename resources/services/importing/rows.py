@@ -4,14 +4,12 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-from uuid import UUID
 
 import orjson
 
 from core.api.fields import holds_hidden_characters
 from core.api.parser import MAX_DEPTH
 from core.errors import Detail, ValidationFailed
-from core.identifiers import uuid7
 from resources.columns import JSON, columns_of, put_in, tags_of, value_of
 from resources.schemas.compiled import Schema
 from resources.services.importing.sources import Record, Unreadable
@@ -28,6 +26,8 @@ _IGNORED: Final = frozenset(
     | {"owner.id", "owner.name", "type"}
 )
 """What only the server writes; an export has it, and it may stay there."""
+
+_KNOWN: Final = _IGNORED.union(_WRITTEN)
 
 
 @dataclass(slots=True)
@@ -46,8 +46,8 @@ class Row:
     """What is kept of `data`, where keywords make it something else."""
 
     faults: list[Detail] = field(default_factory=list)
-    id: UUID = field(default_factory=uuid7)
-    """What the resource will be called, if it is new."""
+    id: str = ""
+    """What the resource will be called, if it is new: a UUID, given when the row is about to be written."""
 
 
 class Reader:
@@ -87,9 +87,8 @@ class Reader:
         return fields
 
     def _take(self, fields: dict[str, Any], row: Row) -> None:
-        for name in fields:
-            if name not in _WRITTEN and name not in _IGNORED:
-                row.faults.append(Detail(name[:100], "unknown_field", "There is no such field."))
+        for name in fields.keys() - _KNOWN:
+            row.faults.append(Detail(name[:100], "unknown_field", "There is no such field."))
         if fields.get("type", self._type) != self._type:
             row.faults.append(Detail("type", "wrong_type", f"This is an import of {self._type}."))
         row.name = _line(row, "name", fields.get("name"), 255)

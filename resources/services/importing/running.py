@@ -9,25 +9,27 @@ import codecs
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
 from typing import IO, Any, Final
 
 from django.db import IntegrityError, transaction
 
 from core import jobs
 from core.errors import Detail, ValidationFailed
+from core.identifiers import uuid7_texts
 from core.jobs import Done, JobFailed, Work
 from core.models import Job
 from core.permissions import Caller
-from resources.models import ResourceType
+from resources.models import Resource, ResourceType
 from resources.schemas import compiled
 from resources.schemas.workflows import initial_state
 from resources.services.askers import asker_of, parameters_of
-from resources.services.importing import faults
+from resources.services.importing import faults, repeats
 from resources.services.importing.bulk_writing import TAKEN, TWICE, Writer
-from resources.services.importing.keyword_rows import KeywordRows
+from resources.services.importing.keyword_rows import KeywordRows, has_work
+from resources.services.importing.reading import Portion, ReadingAhead
+from resources.services.importing.repeats import DryRun
 from resources.services.importing.rows import Reader, Row
-from resources.services.importing.sources import NO_UTF_8, SOURCES, Place, Record, Source, Unreadable
+from resources.services.importing.sources import NO_UTF_8, SOURCES, Place, Source, Unreadable
 from resources.services.records import Kind
 
 KIND: Final = "resources.import"
@@ -35,9 +37,9 @@ CREATE: Final = "create"
 UPSERT: Final = "upsert"
 MODES: Final = (CREATE, UPSERT)
 FORMATS: Final = tuple(SOURCES)
+BY_SUFFIX: Final = {".csv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+"""The format that the name of a file tells."""
 
-ROWS_A_STEP: Final = 2000
-_BYTES_A_STEP: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _CHUNK: Final = 256 * 1024
 _NEEDED: Final = Detail("external_id", "required", "An upsert knows a resource by its external id.")
@@ -94,15 +96,14 @@ def take_next_rows(work: Work) -> Done | None:
         if "offset" not in work.checkpoint:
             _look_through(work)
             return None
-        source = _source(work)
-        reader = _reader(kind, source)
-        records = list(_next_records(work, source))
+        portion = _next_portion(work, kind)
     except Unreadable as fault:
         raise JobFailed(str(fault), code=fault.code) from None
-    if not records:
+    if not portion.rows:
+        repeats.forget(work.job_id)
         return faults.table(work, filename=f"{kind.key}-import-faults.csv")
-    _take(work, [reader.read(record) for record in records], _writing(asker, kind, work))
-    work.checkpoint |= {"offset": records[-1].end, "number": records[-1].number}
+    _take(work, portion.rows, _writing(asker, kind, work))
+    work.checkpoint |= {"offset": portion.end.offset, "number": portion.end.number}
     return None
 
 
@@ -119,20 +120,21 @@ def _look_through(work: Work) -> None:
     }
 
 
-def _next_records(work: Work, source: Source) -> Iterator[Record]:
+def _next_portion(work: Work, kind: ResourceType) -> Portion:
+    source = _source(work)
     place = Place(work.checkpoint["offset"], work.checkpoint["number"])
-    for record in islice(source.records(place), ROWS_A_STEP):
-        yield record
-        if record.end - place.offset > _BYTES_A_STEP:
-            return
+    ahead = work.opened.once("rows", ReadingAhead)
+    return ahead.take(source, _reader(kind, source), place, schema_version=kind.schema_version)
 
 
 Writing = Callable[[list[Row]], None]
 """Writes sound rows, or sees whether they could be; notes in a row what it is refused for."""
 
 
-def _take(work: Work, rows: list[Row], write: Writing) -> None:
+def _take(work: Work, rows: Sequence[Row], write: Writing) -> None:
     """Write the rows that are sound, note and count the others."""
+    for row, id_ in zip(rows, uuid7_texts(len(rows)), strict=True):
+        row.id = id_
     is_upsert = work.parameters["mode"] == UPSERT
     if is_upsert:
         _mark((row for row in rows if row.external_id is None and not row.faults), _NEEDED)
@@ -150,33 +152,52 @@ def _take(work: Work, rows: list[Row], write: Writing) -> None:
 
 def _writing(asker: Caller, kind: ResourceType, work: Work) -> Writing:
     """Return how rows of this type are written: many at once, with what stands beside them."""
-    how = {"replaces": work.parameters["mode"] == UPSERT, "is_dry": work.parameters["dry_run"]}
+    replaces = work.parameters["mode"] == UPSERT
     facts = Kind(kind.pk, kind.key, kind.schema_version, kind.default_visibility, initial_state(kind.workflow))
-    return partial(_written, Writer(asker, asker.own_id, facts), **how)
+    writer = Writer(asker, asker.own_id, facts)
+    if work.parameters["dry_run"]:
+        return partial(_tried, writer, DryRun(work.job_id, writer.keywords, replaces=replaces))
+    return partial(_written, writer, replaces=replaces)
 
 
-def _written(writer: Writer, rows: list[Row], *, replaces: bool, is_dry: bool) -> None:
+def _tried(writer: Writer, dry_run: DryRun, rows: list[Row]) -> None:
+    """See whether the rows could be written, after those of the file before them."""
+    existing = _looked_up(writer, rows, replaces=dry_run.replaces)
+    dry_run.refuse_repeated_ids([row for row in rows if not row.faults])
+    beside = KeywordRows(writer.actor, writer.owner_id, writer.kind.key, writer.keywords)
+    beside.judge([row for row in rows if not row.faults], existing)
+    dry_run.refuse_repeated_values([row for row in rows if not row.faults])
+    dry_run.keep([row for row in rows if not row.faults])
+
+
+def _written(writer: Writer, rows: list[Row], *, replaces: bool) -> None:
+    # New rows are written without a look whose ids are taken: the constraint tells, and few files name one that is.
+    looks = replaces or has_work(writer.keywords)
     for _ in range(_ATTEMPTS - 1):
         # Somebody may take an id between the look and the write: the second look finds it.
         with suppress(IntegrityError), transaction.atomic():
-            return _write(writer, rows, replaces=replaces, is_dry=is_dry)
-    return _write(writer, rows, replaces=replaces, is_dry=is_dry)
+            return _write(writer, rows, replaces=replaces, looks=looks)
+        looks = True
+    return _write(writer, rows, replaces=replaces, looks=looks)
 
 
-def _write(writer: Writer, rows: list[Row], *, replaces: bool, is_dry: bool) -> None:
-    rows = [row for row in rows if not row.faults]
-    existing = writer.existing(rows)
-    if not replaces:
-        _mark((row for row in rows if row.external_id in existing), TAKEN)
+def _write(writer: Writer, rows: list[Row], *, replaces: bool, looks: bool) -> None:
+    existing = _looked_up(writer, rows, replaces=replaces) if looks else {}
     beside = KeywordRows(writer.actor, writer.owner_id, writer.kind.key, writer.keywords)
-    beside.judge(rows, existing)
-    if is_dry:
-        return
+    beside.judge([row for row in rows if not row.faults], existing)
     sound = [row for row in rows if not row.faults]
     writer.create([row for row in sound if row.external_id not in existing])
     if replaces:
         writer.replace([(existing[str(row.external_id)], row) for row in sound if row.external_id in existing])
     beside.write()
+
+
+def _looked_up(writer: Writer, rows: Sequence[Row], *, replaces: bool) -> dict[str, Resource]:
+    """Return what is there of the rows' ids; where it may not be replaced, it is the fault of the row."""
+    existing = writer.existing([row for row in rows if not row.faults])
+    if not replaces:
+        _mark((row for row in rows if row.external_id in existing and not row.faults), TAKEN)
+    return existing
 
 
 def _mark(rows: Any, fault: Detail) -> None:

@@ -14,6 +14,7 @@ from accounts.models import User
 from core import jobs
 from core.errors import PermissionDenied
 from core.jobs import Done, JobFailed, Work
+from core.locks import NamedLock
 from core.models import Job
 from core.permissions import ADMIN, Caller
 from core.spreadsheets import neutralised
@@ -24,6 +25,7 @@ from resources.services.reporting.periods import Period, month_before, read_peri
 from resources.services.reporting.tables import REPORTS, Report, Rows
 
 KIND: Final = "resources.report"
+_REQUESTING: Final = NamedLock("report")
 _STATEMENT_MILLISECONDS: Final = 120_000
 
 
@@ -73,8 +75,7 @@ def make_monthly_reports(*, now: datetime | None = None) -> int:
 
 @transaction.atomic
 def _make_monthly_report(user: User, month: str) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"report:{month}:{user.pk}"])
+    _REQUESTING.hold(of=f"{month}:{user.pk}")
     if Job.objects.filter(kind=KIND, owner_id=user.pk, parameters__month=month).exists():
         return False
     request_report(actor=Caller.of(user), kind="resources", period=read_period(month), format="csv", month=month)
