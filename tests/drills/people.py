@@ -68,11 +68,12 @@ class Person:
             self.post("/api/v1/auth/verify-email", {"token": self._house.sink.token_sent_to(address)})
             self._ledger.verified.append(address)
 
-    def write(self) -> None:
-        """Write a resource."""
+    def write(self) -> str:
+        """Write a resource; return its id."""
         name = uuid4().hex
         answer = self.post("/api/v1/resources", {"name": name, "data": {"note": name}})
         self._ledger.resources[name] = answer["data"]["id"]
+        return str(answer["data"]["id"])
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Post until the answer is a yes; whatever else is answered counts as an error."""

@@ -3,7 +3,6 @@
 import random
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,18 +14,6 @@ pytestmark = pytest.mark.timeout(400)
 
 SHORT = pytest.param(6.0, id="short")
 LONG = pytest.param(90.0, id="long", marks=pytest.mark.drill)
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    running = House(tmp_path_factory.mktemp("house"))
-    yield running
-    running.stop()
-
-
-@pytest.fixture(autouse=True)
-def _whole_house(house: House) -> None:
-    house.mend()
 
 
 @pytest.mark.parametrize("seconds", [SHORT, LONG])

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class TownConfig(AppConfig):
+    name = "tests.drills.town"
