@@ -4,9 +4,10 @@ import argparse
 import json
 import sys
 from contextlib import ExitStack
-from statistics import median
 
-from bench import load, report, works
+from bench import growth as growing
+from bench import load, mails, report, webhooks, works
+from bench.deliveries import Deliveries
 from bench.report import Measured, Snapshot
 from bench.servers import WebServer, database_cpu_seconds
 from bench.stage import FOLDER, ROOT, World, services, world
@@ -27,11 +28,14 @@ def main() -> None:
         measured = _rounds(small, options)
         snapshot = Snapshot(**json.loads(small.run("-m", "bench.authentication")))
         memory = _memory(small, options)
+        deliveries = _deliveries(urls, options)
         growth = {}
         if options.growth:
-            large = world(urls, users=options.users, resources=options.growth)
-            growth = _growth(small, large, options)
-    text = report.written(measured, snapshot, memory, growth, options)
+            both = growing.worlds(urls, options.growth)
+            growth = growing.measured_over_http(both, options.growth_rounds)
+            if options.write:
+                growing.write_plans(both, growing.measured_alone(both, options.growth_rounds))
+    text = report.written(measured, snapshot, memory, deliveries, growth, options)
     sys.stdout.write(text)
     if options.write:
         (ROOT / "docs" / "benchmarks.md").write_text(text, encoding="utf-8")
@@ -45,7 +49,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--users", type=int, default=100, help="Demo users.")
     parser.add_argument("--resources", type=int, default=10_000, help="Demo resources.")
     parser.add_argument("--growth", type=int, default=1_000_000, help="Resources of the large world; 0: leave out.")
+    parser.add_argument("--growth-rounds", type=int, default=30, help="How often each question of it has its turn.")
     parser.add_argument("--steady", type=int, default=100_000, help="Requests over which memory has to stay flat.")
+    parser.add_argument("--people", type=int, default=50_000, help="How many are told something at once.")
+    parser.add_argument("--messages", type=int, default=500, help="Mails and webhooks of each side in a round.")
     parser.add_argument("--write", action="store_true", help="Write docs/benchmarks.md.")
     return parser.parse_args()
 
@@ -132,24 +139,13 @@ def _memory(made: World, options: argparse.Namespace) -> list[float]:
     return seen
 
 
-def _growth(small: World, large: World, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
-    """Return each work's median latency on one connection in the small world and in the large one."""
-    asked = (works.DETAIL, works.LIST, works.CURSOR, works.FILTERED, works.FOUND)
-    latencies: dict[tuple[str, str], list[float]] = {}
-    with ExitStack() as stack:
-        callers = {made.database: _caller(made) for made in (small, large)}
-        servers = {made.database: _start(stack, made, callers[made.database], (OURS,))[OURS] for made in (small, large)}
-        for turn in range(options.rounds + 1):
-            for work in asked:
-                for made in (small, large):
-                    requests = _requests(work, OURS, callers[made.database])
-                    outcome = load.run(servers[made.database].port, requests, seconds=options.seconds, connections=1)
-                    if turn:
-                        latencies.setdefault((work.name, made.database), []).append(outcome.percentile(0.5))
-    return {
-        work.name: (median(latencies[work.name, small.database]), median(latencies[work.name, large.database]))
-        for work in asked
-    }
+def _deliveries(urls: dict[str, str], options: argparse.Namespace) -> Deliveries:
+    """Return how fast many are told, and how fast mails and webhooks leave."""
+    told = world(urls, users=2, resources=4).run(
+        "-m", "bench.fanout", "--json", "--people", str(options.people), "--rounds", str(options.rounds)
+    )
+    sent = {"messages": options.messages, "rounds": options.rounds}
+    return Deliveries(json.loads(told), mails.measured(urls, **sent), webhooks.measured(urls, **sent))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import gc
 import os
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -18,13 +18,13 @@ from core.api.pagination import sort_keys  # noqa: E402  # after the setup
 from core.plans import Statement  # noqa: E402
 from resources import plans  # noqa: E402
 from resources.models import Form  # noqa: E402
-from resources.plans import ListShape, Shape  # noqa: E402
 from resources.query import SORTS  # noqa: E402
+from resources.shapes import ListShape, Shape  # noqa: E402
 
 _SHAPE = Shape(plans.slotted(frozenset(), is_anonymous=False), Form.OR)
 _DETAIL = plans.detail(_SHAPE)
-_LIST = plans.page(ListShape(_SHAPE, sort_keys(("-created_at",), SORTS)))
-_SEARCH = plans.page(ListShape(_SHAPE, sort_keys(("-rank",), SORTS), is_search=True))
+_LIST = cast(Statement, plans.page(ListShape(_SHAPE, sort_keys(("-created_at",), SORTS))))
+_SEARCH = cast(Statement, plans.page(ListShape(_SHAPE, sort_keys(("-rank",), SORTS), is_search=True)))
 _CALLER = {"user": UUID(os.environ["BENCH_USER"]), "role": "user"}
 _local = threading.local()
 

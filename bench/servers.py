@@ -23,6 +23,7 @@ class WebServer:
     def __init__(self, name: str, application: str, environment: Mapping[str, str], log: Path) -> None:
         self.name = name
         self.port = _free_port()
+        self.is_ready = False
         self._log = log.open("wb")
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--workers", "1", "--blocking-threads", "4", "--no-ws"]
@@ -52,6 +53,7 @@ class WebServer:
             except OSError:
                 continue
             if outcome.statuses == {200: 1}:
+                self.is_ready = True
                 return
         raise RuntimeError(f"{self.name} does not answer: {Path(self._log.name).read_text()[-2000:]}")
 

@@ -57,8 +57,10 @@ def services() -> Iterator[dict[str, str]]:
 
 def world(urls: dict[str, str], *, users: int, resources: int) -> World:
     """Return the world of that size, made on first use and kept for later runs."""
-    name = f"nook_bench_{resources}"
-    url = urlunsplit(urlsplit(urls["DATABASE_URL"])._replace(path=f"/{name}"))
+    given = urlsplit(urls["DATABASE_URL"])
+    # Named after the database at hand: two checkouts may measure on one server.
+    name = f"{given.path.lstrip('/')}_bench_{resources}"
+    url = urlunsplit(given._replace(path=f"/{name}"))
     made = World(name, environment(url, urls["REDIS_URL"]))
     with psycopg.connect(urls["DATABASE_URL"], autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():

@@ -29,10 +29,10 @@ from notifications.services.webhooks.signing import new_secret, signed_headers  
 
 
 def main() -> None:
-    """Send `argv[3]` messages to the port `argv[2]`, from `argv[4]` endpoints."""
-    side, port, messages, endpoints = sys.argv[1], *map(int, sys.argv[2:])
+    """Send `argv[2]` messages to the port `argv[3]`, from `argv[4]` endpoints."""
+    side, messages, port, endpoints = sys.argv[1], *map(int, sys.argv[2:])
     measured = {"ours": _ours, "bare": _bare}[side](port, messages, endpoints)
-    sys.stdout.write(f"\n{json.dumps({'messages': messages, **measured})}\n")
+    sys.stdout.write(f"\n{json.dumps(measured)}\n")
 
 
 def _ours(port: int, messages: int, endpoints: int) -> dict[str, float]:

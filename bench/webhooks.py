@@ -8,67 +8,37 @@ event, guard, send, note the answer. A figure is messages by second of the sendi
 
 import argparse
 import asyncio
-import json
-import multiprocessing
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from statistics import median
-from typing import Any
 
-from bench.stage import World, services, world
+from bench.sending import Outcome, compared, serving
+from bench.stage import services, world
+
+ENDPOINTS = 20
+"""How many endpoints the messages are spread over."""
 
 
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(prog="bench.webhooks", description=__doc__.partition("\n")[0])
     parser.add_argument("--messages", type=int, default=1000, help="Messages of each side in a round.")
-    parser.add_argument("--endpoints", type=int, default=20, help="Endpoints that they are spread over.")
+    parser.add_argument("--endpoints", type=int, default=ENDPOINTS, help="Endpoints that they are spread over.")
     parser.add_argument("--rounds", type=int, default=3, help="How many alternating rounds.")
     options = parser.parse_args()
-    with services() as urls, _receiver() as port:
-        made = world(urls, users=2, resources=8)
-        rounds = [{side: _send(made, side, port, options) for side in ("ours", "bare")} for _ in range(options.rounds)]
-    for side in ("ours", "bare"):
-        by_core = median(one[side]["messages"] / one[side]["cpu"] for one in rounds)
-        by_clock = median(one[side]["messages"] / one[side]["seconds"] for one in rounds)
-        sys.stdout.write(f"{side}: {by_core:,.0f} a second and core, {by_clock:,.0f} a second by the clock\n")
-    ratio = median(
-        (one["ours"]["messages"] / one["ours"]["cpu"]) / (one["bare"]["messages"] / one["bare"]["cpu"])
-        for one in rounds
-    )
-    sys.stdout.write(f"ours beside bare, by core: {ratio:.0%}\n")
+    with services() as urls:
+        outcome = measured(urls, messages=options.messages, rounds=options.rounds, endpoints=options.endpoints)
+    sys.stdout.write(outcome.told("messages"))
 
 
-def _send(made: World, side: str, port: int, options: argparse.Namespace) -> dict[str, float]:
-    told = made.run("-m", "bench.webhook_senders", side, str(port), str(options.messages), str(options.endpoints))
-    measured: dict[str, float] = json.loads(told.splitlines()[-1])
-    return measured
-
-
-@contextmanager
-def _receiver() -> Iterator[int]:
-    """Yield the port of a receiver that says yes to everything."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.Process(target=_receive, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _receive(pipe: Any) -> None:
-    async def serve() -> None:
-        server = await asyncio.start_server(_answer, "127.0.0.1", 0, backlog=512)
-        pipe.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(serve())
+def measured(urls: dict[str, str], *, messages: int, rounds: int, endpoints: int = ENDPOINTS) -> Outcome:
+    """Return what both sides send by second and core."""
+    made = world(urls, users=2, resources=8)
+    with serving(_answer) as port:
+        arguments = (str(port), str(endpoints))
+        return compared(made, "bench.webhook_senders", *arguments, messages=messages, rounds=rounds)
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say yes to everything."""
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
