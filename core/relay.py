@@ -47,21 +47,24 @@ _PATIENCE: Final = "%(resend_after)s * least(power(2, least(greatest(sends - 1, 
 
 # What waits in a queue that is not empty is most likely waiting its turn: look again after as long as it
 # has waited, at most a minute. In an empty queue it is lost. A row that a worker holds is due only when
-# the worker is dead.
+# the worker is dead. RETURNING alone gives rows in any order; who became due first is sent first.
 _CLAIM: Final = """
-UPDATE outbox SET
-    due_at = clock_timestamp() + %(resend_after)s * least(power(2, least(sends, 4)), 12),
-    dispatched_at = clock_timestamp(),
-    sends = sends + 1,
-    leased_by = NULL
-WHERE id IN (
-    SELECT id FROM outbox
+WITH due AS MATERIALIZED (
+    SELECT id, due_at FROM outbox
     WHERE due_at <= statement_timestamp()
       AND (dispatched_at IS NULL OR leased_by IS NOT NULL OR queue <> ALL(%(busy)s)
            OR dispatched_at < clock_timestamp() - %(lost_for_certain)s)
     ORDER BY due_at, id LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE outbox SET
+        due_at = clock_timestamp() + %(resend_after)s * least(power(2, least(sends, 4)), 12),
+        dispatched_at = clock_timestamp(),
+        sends = sends + 1,
+        leased_by = NULL
+    FROM due WHERE outbox.id = due.id
+    RETURNING outbox.id, task, queue, request_id, traceparent, due.due_at AS was_due_at
 )
-RETURNING id, task, queue, request_id, traceparent
+SELECT id, task, queue, request_id, traceparent FROM claimed ORDER BY was_due_at, id
 """
 
 _LEAVE_WAITING: Final = """

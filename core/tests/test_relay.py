@@ -63,6 +63,18 @@ def _terminate_when_sent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def test_who_became_due_first_is_sent_first(db: None, broker: Connection, celery_app: Celery) -> None:
+    queue.enqueue_many(DO, [{"number": number} for number in range(60)])
+    with connection.cursor() as cursor:
+        # The last one made has waited longest.
+        cursor.execute("UPDATE outbox SET due_at = due_at - (kwargs->>'number')::integer * interval '1 second'")
+
+    relay.relay_due_rows(broker)
+    consume(broker, celery_app)
+
+    assert list(reversed(range(60))) == DONE
+
+
 def test_messages_that_a_wiped_broker_lost_are_sent_again(db: None, broker: Connection, celery_app: Celery) -> None:
     queue.enqueue_many(DO, [{"number": number} for number in range(3)])
     assert relay.relay_due_rows(broker) == 3
