@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Final
 
 import orjson
@@ -17,7 +16,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from core import context
+from core import context, memory
 from core.gauges import GaugeCollector
 from core.metrics import exposition
 from core.redis_link import RedisUnavailable, link_to
@@ -103,7 +102,7 @@ def cache_answers() -> bool:
 
 def memory_is_left() -> bool:
     """Return whether the container, or else the machine, has memory to give."""
-    limit, used = _container_memory() or _machine_memory()
+    limit, used = memory.limit_and_used()
     return limit == 0 or used / limit < 1 - _MEMORY_LEFT_AT_LEAST
 
 
@@ -140,26 +139,6 @@ def _may_read_metrics(request: HttpRequest) -> bool:
     except ValueError:
         return False
     return any(address in ip_network(network, strict=False) for network in settings.METRICS_ALLOWED_NETWORKS)
-
-
-def _container_memory() -> tuple[int, int] | None:
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text())
-        used = int((group / "memory.current").read_text())
-        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return None
-    return limit, used - int(statistics.get("inactive_file", 0))
-
-
-def _machine_memory() -> tuple[int, int]:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return 0, 0
-    kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
-    return kilobytes["MemTotal"], kilobytes["MemTotal"] - kilobytes["MemAvailable"]
 
 
 def _json(body: object, *, status: int) -> HttpResponse:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 
+from core import memory
 from core.embedded import process
 from core.embedded.binaries import postgres_folder, postgres_version
 from core.embedded.identity import require_reachable, server_identity
@@ -16,6 +17,9 @@ from core.embedded.process import EmbeddedServerError, Launch
 
 USER = "nook"
 DATABASE = "nook"
+_SHARED_BUFFERS_MB = (128, 2048)
+"""At least what PostgreSQL itself takes, at most what a database that has no machine of its own should."""
+
 _UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -90,6 +94,7 @@ class Postgres:
             "unix_socket_directories": str(self._locations.run_dir.resolve()),
             "unix_socket_permissions": "0700",
             "log_checkpoints": "off",
+            "shared_buffers": f"{shared_buffers()}MB",
             **({} if self._durable else _UNSAFE_BUT_FAST),
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -118,3 +123,10 @@ class Postgres:
         return psycopg.connect(
             host=str(self._locations.run_dir), user=USER, dbname="postgres", connect_timeout=2, autocommit=True
         )
+
+
+def shared_buffers() -> int:
+    """Return PostgreSQL's own memory in MiB: a quarter of what there is, as its manual advises, within bounds."""
+    total, _ = memory.limit_and_used()
+    least, most = _SHARED_BUFFERS_MB
+    return min(max(total // 4 // 2**20, least), most)

@@ -15,8 +15,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from core import memory
+from core.embedded.locations import Locations
 from core.tests.embedded.running import (
     Up,
     embedded_environment,
@@ -75,6 +78,17 @@ def test_commands_reach_the_running_database(up: Up) -> None:
     answer = manage("migrate", "--check", environment=embedded_environment(up.folder))
 
     assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_the_database_has_a_quarter_of_the_memory_within_bounds(up: Up) -> None:
+    total, _ = memory.limit_and_used()
+
+    with psycopg.connect(Locations(up.folder).database_url) as connection:
+        (pages,) = connection.execute(
+            "SELECT setting::integer FROM pg_settings WHERE name = 'shared_buffers'"
+        ).fetchone() or (0,)
+
+    assert pages * 8192 // 2**20 == min(max(total // 4 // 2**20, 128), 2048)
 
 
 def test_a_folder_in_use_is_refused(up: Up) -> None:
