@@ -31,6 +31,11 @@ class Asked:
 
 
 _OF_TYPE: Final = {"type": TYPE}
+GROUPED: Final = "region"
+SUMMED: Final = "total"
+BARE: Final = "the rows of the aggregate, by their ids alone"
+"""What PostgreSQL takes to read and sum the same rows when nothing is asked but their ids: no more can be gained."""
+
 ASKED: Final = (
     Asked("detail", "/resources/{id}"),
     Asked("list of 20 with total"),
@@ -45,6 +50,6 @@ ASKED: Final = (
     Asked(
         "aggregate",
         "/resources/aggregate",
-        {**_OF_TYPE, "group": "data.region", "measures": "count,sum:data.total"},
+        {**_OF_TYPE, "group": f"data.{GROUPED}", "measures": f"count,sum:data.{SUMMED}"},
     ),
 )

@@ -18,7 +18,7 @@ from django.db import connection, transaction  # noqa: E402  # after the setup
 from accounts.models import User  # noqa: E402
 from accounts.tests.factories import create_session  # noqa: E402
 from accounts.tokens import AccessToken  # noqa: E402
-from bench.asked import ASKED, CALLERS, FEW, MANY, SHARED, TYPE, Asked  # noqa: E402
+from bench.asked import ASKED, BARE, CALLERS, FEW, GROUPED, MANY, SHARED, SUMMED, TYPE, Asked  # noqa: E402
 from core.identifiers import uuid7  # noqa: E402
 from core.jobs import Work  # noqa: E402
 from core.permissions import SYSTEM, Caller  # noqa: E402
@@ -73,6 +73,10 @@ FROM (SELECT id, owner_id, (%(people)s::uuid[])[1 + place %% 89 %% cardinality(%
       WHERE place %% 20 = 8) AS others
 WHERE receiver <> owner_id
 """
+_BY_IDS: Final = f"""
+SELECT nook_text(data #> '{{{GROUPED}}}'), count(*), sum(nook_number(data #> '{{{SUMMED}}}'))
+FROM resources WHERE id = ANY($1::uuid[]) GROUP BY 1
+"""  # noqa: S608  # names of ours
 
 
 def fill(rows: int) -> None:
@@ -131,7 +135,14 @@ def described(email: str) -> dict[str, Any]:
         statement = found.chosen(values) if isinstance(found, FewRows) else found
         slots = [str(values[name]) for name in statement.slots]
         told["statements"][asked.name] = (statement.text, slots, statement.explain(values))
+    told["statements"][BARE] = (_BY_IDS, [f"{{{','.join(_seen_by(caller))}}}"], "")
     return told
+
+
+def _seen_by(caller: Caller) -> list[str]:
+    return [
+        str(number) for number in Resource.objects.visible_to(caller).filter(type=TYPE).values_list("id", flat=True)
+    ]
 
 
 def main() -> None:
