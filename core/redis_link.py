@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import redis
+from django.conf import settings
 from django_redis.exceptions import ConnectionInterrupted
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface, ConnectionPool
@@ -23,6 +24,7 @@ from redis.retry import Retry
 
 CONNECT_TIMEOUT: Final = 0.2
 READ_TIMEOUT: Final = 0.15
+"""The default of `REDIS_TIMEOUT_SECONDS`."""
 PROBE_INTERVAL: Final = 0.25
 _REPLY_AT_MOST: Final = 4096
 _FAILURES: Final = (redis.ConnectionError, redis.TimeoutError, OSError)
@@ -33,13 +35,14 @@ class RedisUnavailable(Exception):
 
 
 class RedisLink:
-    """Commands to the Redis at `url`, from any thread."""
+    """Commands to the Redis at `url`, from any thread; a reply that takes longer than `read_timeout` is none."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, read_timeout: float = READ_TIMEOUT) -> None:
+        self._read_timeout = read_timeout
         self._pool = ConnectionPool.from_url(
             url,
-            socket_connect_timeout=CONNECT_TIMEOUT,
-            socket_timeout=READ_TIMEOUT,
+            socket_connect_timeout=max(CONNECT_TIMEOUT, read_timeout),
+            socket_timeout=read_timeout,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
             protocol=2,
@@ -97,7 +100,7 @@ class RedisLink:
             self._drop_connection()
             connection = self._new_connection()
             connection.connect()
-            _let_the_kernel_keep_time(connection._sock)
+            _let_the_kernel_keep_time(connection._sock, self._read_timeout)
             self._local.connection, self._local.generation = connection, self._generation
         return connection
 
@@ -159,9 +162,9 @@ def _exchange(line: socket.socket, packed: bytes, lines: int) -> bytes:
     return reply
 
 
-def _let_the_kernel_keep_time(line: socket.socket) -> None:
+def _let_the_kernel_keep_time(line: socket.socket, timeout: float) -> None:
     """Have the kernel end a read that takes too long: Python's own timeout asks `poll` before each."""
-    seconds, fraction = divmod(READ_TIMEOUT, 1)
+    seconds, fraction = divmod(timeout, 1)
     limit = struct.pack("ll", int(seconds), int(fraction * 1_000_000))
     line.settimeout(None)
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
@@ -171,4 +174,4 @@ def _let_the_kernel_keep_time(line: socket.socket) -> None:
 @lru_cache(maxsize=8)
 def link_to(url: str) -> RedisLink:
     """Return this process's link to the Redis at `url`."""
-    return RedisLink(url)
+    return RedisLink(url, read_timeout=settings.REDIS_TIMEOUT_SECONDS)

@@ -1,5 +1,6 @@
 """People with two-factor sign-in, and the app on their phone."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,8 @@ from accounts.services.totp import STEP_SECONDS, new_secret
 from accounts.tests.answers import sign_in
 
 VERIFY = "/api/v1/auth/mfa/verify"
+ROOM_SECONDS = 4
+"""What a test may take between reading a code at the edge and giving it."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,19 @@ class Phone:
     recovery_codes: list[str]
 
     def code(self, later: int = 0) -> str:
-        """Return the code of the present step, or of one `later`; those of -1, 0 and 1 serve, in this order."""
+        """Return the code of the present step, or of one `later`; those of -1, 0 and 1 serve, in this order.
+
+        A code at the edge (of -1, of 2) is given when its step has just begun: at its end it would be another's.
+        """
+        if later not in (0, 1):
+            time.sleep(_until_a_step_has_room())
         step = int(datetime.now(UTC).timestamp()) // STEP_SECONDS
         return pyotp.TOTP(self.secret).generate_otp(step + later)
+
+
+def _until_a_step_has_room() -> float:
+    left = STEP_SECONDS - datetime.now(UTC).timestamp() % STEP_SECONDS
+    return left if left < ROOM_SECONDS else 0
 
 
 def give_phone(user: User) -> Phone:

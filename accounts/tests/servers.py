@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from core.embedded.program import status_of
-from core.tests.embedded.running import free_port
+from core.tests.ports import free_port
 
 
 class WebProcess:

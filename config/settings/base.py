@@ -112,8 +112,14 @@ BROKER_URL = (
     env.text("BROKER_URL", "", help="amqp://… for RabbitMQ, or Redis; empty: REDIS_URL.", kind="url") or REDIS_URL
 )
 
+REDIS_TIMEOUT_SECONDS = env.number(
+    "REDIS_TIMEOUT_SECONDS",
+    0.15,
+    minimum=0.01,
+    help="A Redis that takes longer to answer counts as away: buckets, breakers and reads do without it.",
+)
 REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "nook", help="Starts every key of ours; for a Redis that is shared.")
-CACHES = {
+CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": CACHE_URL,

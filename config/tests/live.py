@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from core.embedded.program import status_of
-from core.tests.embedded.running import free_port
+from core.tests.ports import free_port
 
 PATH = "/api/v1/events/stream"
 

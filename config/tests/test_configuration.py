@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from config import env
 from config.documentation import read_example
 from config.tests.sources import ROOT
+from core.redis_link import READ_TIMEOUT
 
 
 def python(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -38,3 +40,7 @@ def test_each_environment_reads_its_settings(tmp_path: Path) -> None:
         checked = python("manage.py", "check", environment=example | module)
 
         assert checked.returncode == 0, f"{environment}: {checked.stderr}"
+
+
+def test_a_redis_may_take_as_long_by_default_as_the_tests_of_a_hung_one_say() -> None:
+    assert float(env.REGISTRY["REDIS_TIMEOUT_SECONDS"].default) == READ_TIMEOUT

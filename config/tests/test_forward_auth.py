@@ -19,7 +19,7 @@ from accounts.tests.factories import access_token_of, create_api_token_of, creat
 from accounts.tests.servers import WebProcess
 from config.tests.cast import ApiClient
 from core.permissions import SYSTEM
-from core.tests.embedded.running import free_port
+from core.tests.ports import free_port
 
 PATH = "/api/v1/auth/verify"
 SNIPPET = Path(settings.BASE_DIR) / "deploy" / "nginx" / "forward-auth.conf"

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 from config.tests.sources import ROOT, application_code, files, name_of, stale
 
@@ -11,6 +12,8 @@ LONGEST_FUNCTION = 50
 LONG_FILES: dict[str, str] = {}
 
 PRIVATE_PATH = re.compile(r"(?<![\w.~-])/(?:root|home/[a-z]+|Users/\w+)/")
+# Django's cache.clear() is a FLUSHDB: it takes along the messages and buckets of the tests that run beside.
+EMPTIES = re.compile(r"\bcaches?(?:\[[^]]*\])?\.clear\(\)|flush(?:db|all)", re.IGNORECASE)
 INDEX_OPTION = re.compile(r"^\s*(?:--index-url|--extra-index-url|--find-links|-i\s)", re.MULTILINE)
 
 
@@ -43,6 +46,18 @@ def test_no_file_names_a_private_path_or_this_checkout() -> None:
         for suffix in (".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".in", ".sh", ".conf", "Dockerfile", "Makefile")
         for path in files(suffix)
         if PRIVATE_PATH.search(text := path.read_text(encoding="utf-8")) or f"{ROOT}/" in text
+    ]
+
+    assert found == []
+
+
+def test_no_test_empties_a_redis_that_others_use() -> None:
+    found = [
+        f"{name_of(path)}:{number}"
+        for path in files(".py")
+        if "tests" in path.parts and path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if EMPTIES.search(line) and "own_redis" not in line
     ]
 
     assert found == []

@@ -76,7 +76,7 @@ def clamd(settings: Settings) -> Iterator[Clamd]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         settings.CLAMD = server.place
-        settings.CLAMD_TIMEOUT_SECONDS = 1
+        settings.CLAMD_TIMEOUT_SECONDS = 30
         yield server
         server.released.set()
         server.shutdown()

@@ -1,7 +1,6 @@
 """The pytest plugin of stored files: a folder of the test's own, or a bucket of a real S3 server."""
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,6 +11,8 @@ import pytest
 from django.conf import settings as django_settings
 from moto.server import ThreadedMotoServer
 from pytest_django import Settings
+
+from core.tests.ports import free_port
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -69,9 +70,7 @@ def stored_files(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def no_storage(settings: Settings) -> None:
     """Files would go to an S3 server that does not answer."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    use_s3(settings, f"http://127.0.0.1:{port}")
+    use_s3(settings, f"http://127.0.0.1:{free_port()}")
 
 
 @pytest.fixture

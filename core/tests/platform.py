@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from core.embedded.locations import Locations
 from core.embedded.valkey import Valkey
+from core.redis_link import CONNECT_TIMEOUT, READ_TIMEOUT
 
 
 @pytest.fixture(autouse=True)
@@ -48,10 +49,13 @@ class OwnRedis:
 
 @pytest.fixture
 def own_redis(tmp_path: Path, settings: Settings) -> Iterator[OwnRedis]:
-    """A running Redis of this test alone, already in the settings as cache and state."""
+    """A running Redis of this test alone, already in the settings as cache and state, waited for as by default."""
     server = OwnRedis(tmp_path)
     server.start()
     settings.STATE_URL = settings.CACHE_URL = server.url
-    settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": server.url}}
+    default = settings.CACHES["default"]
+    impatient = default["OPTIONS"] | {"SOCKET_CONNECT_TIMEOUT": CONNECT_TIMEOUT, "SOCKET_TIMEOUT": 0.5}
+    settings.CACHES = {"default": default | {"LOCATION": server.url, "OPTIONS": impatient}}
+    settings.REDIS_TIMEOUT_SECONDS = READ_TIMEOUT
     yield server
     server.stop()

@@ -1,6 +1,5 @@
 """The virus scanner's protocol, spoken to a server of it."""
 
-import socket
 import socketserver
 import threading
 import time
@@ -14,6 +13,7 @@ from core.breaker import state_of
 from core.doctor import stores
 from core.scanner import ScannerUnavailable, TooLargeToScan, Verdict, answers, scan
 from core.tests.clamd import EICAR, Clamd
+from core.tests.ports import free_port
 
 CHUNK = 256 * 1024
 
@@ -31,8 +31,8 @@ def test_what_is_larger_than_it_takes_is_neither(clamd: Clamd) -> None:
         scan(bytes(CHUNK) for _ in range(40))
 
 
-def test_a_scanner_that_hangs_costs_its_time_and_no_more(clamd: Clamd) -> None:
-    clamd.hangs = True
+def test_a_scanner_that_hangs_costs_its_time_and_no_more(clamd: Clamd, settings: Settings) -> None:
+    clamd.hangs, settings.CLAMD_TIMEOUT_SECONDS = True, 1
     started = time.monotonic()
 
     with pytest.raises(ScannerUnavailable):
@@ -53,8 +53,7 @@ def test_only_a_whole_answer_counts(answer: bytes, clamd: Clamd) -> None:
 
 
 def test_a_scanner_that_is_away_is_left_alone_after_a_while(settings: Settings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        settings.CLAMD = {"host": "127.0.0.1", "port": closed.getsockname()[1]}
+    settings.CLAMD = {"host": "127.0.0.1", "port": free_port()}
 
     for _ in range(6):
         with pytest.raises(ScannerUnavailable):

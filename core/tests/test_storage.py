@@ -1,6 +1,5 @@
 """Files on this machine and in S3: the same promises."""
 
-import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pytest_django import Settings
 from core.errors import ServiceUnavailable
 from core.storage import signed_url
 from core.tests.files import use_s3
+from core.tests.ports import free_port
 
 
 @pytest.mark.usefixtures("stored_files")
@@ -82,9 +82,7 @@ def test_an_s3_link_is_signed_short_and_a_download() -> None:
 
 
 def test_without_s3_what_needs_it_is_unavailable(settings: Settings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    use_s3(settings, f"http://127.0.0.1:{port}")
+    use_s3(settings, f"http://127.0.0.1:{free_port()}")
 
     for _ in range(7):
         with pytest.raises(ServiceUnavailable):

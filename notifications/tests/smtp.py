@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -17,12 +16,15 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from pytest_django import Settings
 
+from core.tests.ports import free_port
 from core.tests.spine import HASTENED
 
 HASTENED.append(
     "UPDATE messages SET next_try_at = clock_timestamp()"
     " WHERE next_try_at <= clock_timestamp() + make_interval(secs => %s)"
 )
+PATIENT = 8.0
+"""Seconds for a server that does answer: a machine that is busy with other tests is no server that hangs."""
 HANG = "hang"
 """As an answer to DATA: the mail is taken, and the server says nothing more."""
 
@@ -50,7 +52,7 @@ class SmtpSink:
     @property
     def server(self) -> dict[str, Any]:
         """Return `settings.MAIL` for this server."""
-        return {"scheme": "smtp", "host": "127.0.0.1", "port": self.port, "tls": "none", "timeout": 2.0}
+        return {"scheme": "smtp", "host": "127.0.0.1", "port": self.port, "tls": "none", "timeout": PATIENT}
 
     def clear(self) -> None:
         for kept in (self.mails, self.answers_to_rcpt, self.answers_to_data):
@@ -114,12 +116,6 @@ def html_of(mail: EmailMessage) -> str:
     part = mail.get_body(("html",))
     assert part is not None
     return str(part.get_content())
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

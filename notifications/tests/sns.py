@@ -14,10 +14,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from django.core.cache import cache
 from pytest_django import Settings
 
-from core.cache import invalidate
 from notifications.tests.names import lead_here
 
 HOST = "sns.eu-west-1.amazonaws.com"
@@ -101,8 +99,6 @@ def sns(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     lead_here(monkeypatch, HOST, server.server_port)
     monkeypatch.setattr(certifi, "where", lambda: str(server.path))
     settings.OUTBOUND_ALLOWED_HOSTS = [HOST]
-    cache.clear()
-    invalidate("providers")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server

@@ -1,11 +1,10 @@
 """Staff are told once that something is wrong, and once that it is over: in their inboxes and in a real chat."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -22,11 +21,9 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
-def _calm(settings: Settings) -> Iterator[None]:
+def _calm(settings: Settings) -> None:
     settings.ALERT_DEAD_LETTERS_PER_HOUR = 2
     settings.ALERT_URLS = []
-    yield
-    cache.clear()
 
 
 def give_up(number: int) -> None:

@@ -7,11 +7,12 @@ from django.db import connection, transaction
 from django.test import Client
 from pytest_django import Settings
 
+from core.tests.ports import free_port
 from core.tests.spine import Drain
 from notifications import services
 from notifications.kinds import KINDS, UnknownKind
 from notifications.models import Message
-from notifications.tests.smtp import SmtpSink, free_port, html_of, text_of
+from notifications.tests.smtp import SmtpSink, html_of, text_of
 
 LINK = "https://nook.example/verify-email?token=nk_secret_0123456789"
 

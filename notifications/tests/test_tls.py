@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_django import Settings
 
+from core.tests.ports import free_port
 from notifications import services
 from notifications.models import Message
-from notifications.tests.smtp import SmtpSink, free_port
+from notifications.tests.smtp import PATIENT, SmtpSink
 
 Drain = Callable[..., int]
 
@@ -75,7 +76,7 @@ def tls_sink(certificate: Path, settings: Settings) -> Iterator[SmtpSink]:
         "user": "ada",
         "password": "secret",
         "tls": "starttls",
-        "timeout": 2.0,
+        "timeout": PATIENT,
     }
     yield sink
     controller.stop(no_assert=True)

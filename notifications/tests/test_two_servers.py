@@ -10,9 +10,10 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from pytest_django import Settings
 
 from core.models import DeadLetter
+from core.tests.ports import free_port
 from notifications import services
 from notifications.models import MAX_ATTEMPTS, Message
-from notifications.tests.smtp import HANG, SmtpSink, free_port
+from notifications.tests.smtp import HANG, SmtpSink
 
 Drain = Callable[..., int]
 DAY = timedelta(days=1)
@@ -25,8 +26,8 @@ def second_sink(smtp_sink: SmtpSink, settings: Settings) -> Iterator[SmtpSink]:
     controller = Controller(sink, hostname="127.0.0.1", port=free_port())
     controller.start()
     sink.port = controller.port
-    settings.MAIL = {**smtp_sink.server, "timeout": 0.5}
-    settings.MAIL_FALLBACK = {**sink.server, "timeout": 0.5}
+    settings.MAIL = smtp_sink.server
+    settings.MAIL_FALLBACK = sink.server
     yield sink
     controller.stop(no_assert=True)
 
@@ -131,10 +132,13 @@ def test_a_server_that_wants_this_mail_later_gets_it_later(
 
 
 def test_what_hung_after_the_mail_is_never_given_to_the_other_server(
-    drain: Drain, smtp_sink: SmtpSink, second_sink: SmtpSink
+    drain: Drain, smtp_sink: SmtpSink, second_sink: SmtpSink, settings: Settings
 ) -> None:
+    settings.MAIL = {**smtp_sink.server, "timeout": 1.0}
     smtp_sink.answers_to_data.append(HANG)
     message = welcome()
+    drain()
+    settings.MAIL = smtp_sink.server
     drain(ahead=DAY)
 
     assert second_sink.offers == 0

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from pytest_django import Settings
 
-from notifications.tests.smtp import free_port
+from core.tests.ports import free_port
 from notifications.tests.webhook_steps import ClientOf, Drain, later, made, new_resource
 
 PROGRAM = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -15,6 +15,8 @@ from urllib.parse import parse_qs
 import pytest
 from pytest_django import Settings
 
+from notifications.tests.smtp import PATIENT
+
 ACCOUNT, TOKEN, SENDER = "AC0123", "the-token", "+15005550006"  # a token of the test's
 PATH = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
 
@@ -99,7 +101,7 @@ def sms_sink(settings: Settings) -> Iterator[SmsSink]:
         "account": ACCOUNT,
         "token": TOKEN,
         "sender": SENDER,
-        "timeout": 2.0,
+        "timeout": PATIENT,
     }
     thread = threading.Thread(target=sink.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -1,6 +1,5 @@
 """Where there is a scanner, nobody is sent what it has not looked at."""
 
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from accounts.tests.answers import error_of, refusal
 from core.models import DeadLetter, OutboxRow
 from core.tests import pictures
 from core.tests.clamd import EICAR, Clamd
+from core.tests.ports import free_port
 from core.tests.spine import Drain, Events
 from notifications.models import Notification
 from resources.models import File, FileState, FileVariant, FileVersion
@@ -102,8 +102,7 @@ def test_while_the_scanner_is_away_a_file_waits_and_is_asked_about_again(
     owner: User, client_of: ClientOf, local_files: Path, clamd: Clamd, drain: Drain, settings: Any
 ) -> None:
     there = settings.CLAMD
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        settings.CLAMD = {"host": "127.0.0.1", "port": closed.getsockname()[1]}
+    settings.CLAMD = {"host": "127.0.0.1", "port": free_port()}
     data = uploaded(client_of(owner))
 
     pauses = []
@@ -120,8 +119,10 @@ def test_while_the_scanner_is_away_a_file_waits_and_is_asked_about_again(
     assert client_of(owner).get(f"{PATH}/{data['id']}").json()["data"]["state"] == "ready"
 
 
-def test_a_scanner_that_hangs_releases_nothing(owner: User, local_files: Path, clamd: Clamd, drain: Drain) -> None:
-    clamd.hangs = True
+def test_a_scanner_that_hangs_releases_nothing(
+    owner: User, local_files: Path, clamd: Clamd, drain: Drain, settings: Any
+) -> None:
+    clamd.hangs, settings.CLAMD_TIMEOUT_SECONDS = True, 1
     create_file(owner)
 
     drain()

@@ -23,7 +23,8 @@ from core.embedded.program import status_of
 from core.embedded.valkey import Valkey
 from core.queue import QUEUES
 from core.relay import DEAD
-from core.tests.embedded.running import embedded_environment, free_port, manage, process_numbers_of, wait_until_gone
+from core.tests.embedded.running import embedded_environment, manage, process_numbers_of, wait_until_gone
+from core.tests.ports import free_port
 from tests.drills.peers import Peers
 
 ADMIN = ("drill@example.com", "a-password-for-the-drill")

@@ -19,7 +19,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived, StreamEnded
 
-from core.tests.embedded.running import free_port
+from core.tests.ports import free_port
 from notifications.tests.push_services import pem
 from notifications.tests.smtp import SmtpSink
 from tests.drills.books import Books, Trouble

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from accounts.tests.oidc_provider.server import CLIENT_ID, CLIENT_SECRET
 from core.embedded.program import status_of
-from core.tests.embedded.running import free_port
+from core.tests.ports import free_port
 
 ISSUERS = {"acme": "/oidc", "microsoft": "/microsoft/common/v2.0", "github": "/github"}
 

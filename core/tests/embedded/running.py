@@ -6,7 +6,6 @@ import pty
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import termios
@@ -16,20 +15,9 @@ from pathlib import Path
 
 from django.conf import settings
 
+from core.tests.ports import free_port
+
 SERVER_VARIABLES = {"DATABASE_URL", "REDIS_URL", "BROKER_URL", "CACHE_URL", "STATE_URL", "EMAIL_URL"}
-
-
-def free_port() -> int:
-    """Return a port whose successor is free too: the live server takes that one."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
 
 
 def embedded_environment(folder: Path, **changes: str) -> dict[str, str]:

@@ -23,12 +23,12 @@ from core.embedded.locations import Locations
 from core.tests.embedded.running import (
     Up,
     embedded_environment,
-    free_port,
     manage,
     process_numbers_of,
     processes_of,
     wait_until_gone,
 )
+from core.tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(180)
 
