@@ -3,7 +3,7 @@
 import os
 
 from config.settings.base import *  # noqa: F403  # settings are stitched by star imports
-from config.settings.base import CACHES, JWT_KEYS, LOG_LEVEL
+from config.settings.base import CACHES, DATABASES, JWT_KEYS, LOG_LEVEL
 from core.logging import logging_settings
 
 SECRET_KEY = "a-key-for-tests-only-0123456789abcdef0123456789abcdef"  # noqa: S105  # not a secret
@@ -24,6 +24,12 @@ VAPID_PRIVATE_KEY = "dGVzdC1vbmx5LWtleS0wMTIzNDU2Nzg5YWJjZGVmMDE"
 DEMO_DATA_ALLOWED = True
 # Two runs beside each other on one broker do not take each other's messages.
 QUEUE_PREFIX = f"nook-test-{os.getpid()}."
+# Of 64 who want one row at once the last one waits for 63 others, longer than somebody in a browser would.
+_OPTIONS = DATABASES["default"]["OPTIONS"].get("options", "")
+_PATIENT_OPTIONS = f"{_OPTIONS} -c lock_timeout=60000 -c statement_timeout=60000"
+DATABASES = {
+    "default": DATABASES["default"] | {"OPTIONS": DATABASES["default"]["OPTIONS"] | {"options": _PATIENT_OPTIONS}}
+}
 # A machine that is busy with other tests is no Redis that is away; `own_redis` is as impatient as a server.
 REDIS_TIMEOUT_SECONDS = 30.0
 _PATIENT = {"SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT_SECONDS, "SOCKET_TIMEOUT": REDIS_TIMEOUT_SECONDS}

@@ -20,7 +20,14 @@ DATABASE = "nook"
 _SHARED_BUFFERS_MB = (128, 2048)
 """At least what PostgreSQL itself takes, at most what a database that has no machine of its own should."""
 
-_UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_FOR_TESTS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # 64 callers at once in each of several test processes, and the servers that they start.
+    "max_connections": "400",
+}
+"""What is not durable is a server of tests: unsafe but fast."""
 
 
 class Postgres:
@@ -95,7 +102,7 @@ class Postgres:
             "unix_socket_permissions": "0700",
             "log_checkpoints": "off",
             "shared_buffers": f"{shared_buffers()}MB",
-            **({} if self._durable else _UNSAFE_BUT_FAST),
+            **({} if self._durable else _FOR_TESTS),
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return Launch(

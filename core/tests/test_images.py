@@ -15,6 +15,7 @@ from core.errors import ServiceUnavailable, ValidationFailed
 from core.images import Variant, Variants, make_variants
 from core.tests import pictures
 from core.tests.pictures import BLUE, GREEN, RED, decoded
+from core.tests.test_outages import eventually
 
 SQUARE = (Variant("square", 64, 64),)
 MEBIBYTE = 1024 * 1024
@@ -265,7 +266,11 @@ def test_few_children_run_side_by_side_and_few_callers_wait(monkeypatch: pytest.
     running = tmp_path / "running"
     running.mkdir()
     slow = tmp_path / "slow.py"
-    slow.write_text(f"import os, time\nopen({str(running)!r} + '/' + str(os.getpid()), 'w')\ntime.sleep(0.4)\n")
+    go_on = tmp_path / "go_on"
+    slow.write_text(
+        f"import os, time\nopen({str(running)!r} + '/' + str(os.getpid()), 'w')\n"
+        f"while not os.path.exists({str(go_on)!r}): time.sleep(0.02)\n"
+    )
     monkeypatch.setattr(image_child, "__file__", str(slow))
     outcomes: list[str] = []
     raw = pictures.plain()
@@ -279,12 +284,14 @@ def test_few_children_run_side_by_side_and_few_callers_wait(monkeypatch: pytest.
     threads = [threading.Thread(target=send) for _ in range(50)]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
+    served = images.CHILDREN + images.WAITING
+    # Until all of those that are served, and none but those, still run or wait.
+    eventually(lambda: len(outcomes) == 50 - served and len(list(running.iterdir())) >= images.CHILDREN)
     at_first = len(list(running.iterdir()))
+    go_on.touch()
     for thread in threads:
         thread.join()
 
-    served = images.CHILDREN + images.WAITING
     assert at_first <= images.CHILDREN
     assert len(list(running.iterdir())) == served
     assert sorted(outcomes) == ["SERVICE_UNAVAILABLE"] * (50 - served) + ["VALIDATION_ERROR"] * served

@@ -19,12 +19,14 @@ from core.tests.spine import Drain, consume
 
 WORKED: list[str] = []
 TROUBLE: list[str] = []
+ENOUGH = threading.Event()
 
 
 @queue.task()
 def work_for_long(**_unknown: object) -> None:
     WORKED.append("began")
-    time.sleep(1.5)
+    while not ENOUGH.is_set():
+        time.sleep(1.5)
 
 
 @queue.task()
@@ -47,6 +49,7 @@ WORK_FOR_LONG = f"{__name__}.work_for_long"
 def _forget() -> None:
     WORKED.clear()
     TROUBLE.clear()
+    ENOUGH.clear()
 
 
 def eventually(condition: Callable[[], bool], *, within: float = 20) -> None:
@@ -87,14 +90,14 @@ def test_what_a_handler_wrote_goes_when_it_stumbles(db: None, drain: Drain) -> N
 
 
 def test_a_worker_keeps_its_row_while_it_works(transactional_db: None, settings: Settings) -> None:
-    settings.OUTBOX_LEASE_SECONDS = 0.4
+    settings.OUTBOX_LEASE_SECONDS = 2.0
     queue.enqueue(WORK_FOR_LONG)
     row = OutboxRow.objects.get()
     OutboxRow.objects.update(dispatched_at=row.created_at)
 
-    with in_background(lambda: worker.run(row.id), lambda: None):
+    with in_background(lambda: worker.run(row.id), ENOUGH.set):
         eventually(lambda: bool(WORKED))
-        time.sleep(0.8)
+        time.sleep(3)
         worker.run(row.id)
         # Should its worker be killed now, this is all that anybody will know.
         assert "in work_for_long\n    time.sleep(1.5)" in OutboxRow.objects.get().last_error
