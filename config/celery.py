@@ -48,6 +48,7 @@ SCHEDULES: Final[dict[str, tuple[str, crontab | timedelta, str]]] = {
         crontab(minute="0", hour="5", day_of_month="1"),
         "bulk",
     ),
+    "follow-schemas": ("resources.tasks.follow_schemas", crontab(minute="35"), "maintenance"),
     "sweep-files": ("resources.tasks.sweep_files", crontab(minute="25"), "maintenance"),
     "sweep-shares": ("resources.tasks.sweep_shares", crontab(minute="5", hour="4"), "maintenance"),
 }

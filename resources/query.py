@@ -4,9 +4,22 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.search import SearchQuery, SearchRank
-from django.db.models import DateTimeField, F, Field, FloatField, Func, IntegerField, Q, TextField, UUIDField
-from django.db.models.expressions import Combinable
+from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVectorField
+from django.db.models import (
+    BooleanField,
+    Case,
+    DateTimeField,
+    F,
+    Field,
+    FloatField,
+    Func,
+    IntegerField,
+    Q,
+    TextField,
+    UUIDField,
+    When,
+)
+from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Cast
 
 from core.api.pagination import SortKey
@@ -63,6 +76,13 @@ KEY_FIELDS: "Final[dict[str, Field[Any, Any]]]" = {
 """What a cursor's values are, by the path of the sort key."""
 
 
+# Null while some type's vectors may hold a value that its schema has closed since; asked once in a statement. The
+# planner takes such a test, of no column, for almost always true: plans are those of a search without it.
+_IS_IN_STEP: Final = "(SELECT true WHERE NOT EXISTS (SELECT FROM schema_followings WHERE is_closing)) IS NOT NULL"
+_CLOSING: Final = "(SELECT array_agg(type::text) FROM schema_followings WHERE is_closing)::text[]"
+_SEARCHED: Final = tuple(map(F, ("type_id", "name", "description", "tags", "data")))
+
+
 def words(place: Place = Slot) -> SearchQuery:
     """Return the full-text query that the place `q` holds (websearch syntax)."""
     return SearchQuery(place("q", TEXT), config=CONFIGURATION, search_type="websearch")
@@ -70,7 +90,11 @@ def words(place: Place = Slot) -> SearchQuery:
 
 def matches(place: Place = Slot, *, alike: bool) -> Q:
     """Return the condition of a search: the words of `q`, or a name that is alike, typing errors and all."""
-    return Q(name__trigram_word_similar=place("q", TEXT)) if alike else Q(search=words(place))
+    if alike:
+        return Q(name__trigram_word_similar=place("q", TEXT))
+    # By the vector, for its index; and by the record itself where the vector may hold what has been closed since.
+    anew = Func(words(place), *_SEARCHED, function="nook_finds_anew", output_field=BooleanField())
+    return Q(search=words(place)) & (_is_in_step() | ~_is_closing() | Q(anew))
 
 
 def rank(place: Place = Slot, *, alike: bool) -> Combinable:
@@ -78,7 +102,24 @@ def rank(place: Place = Slot, *, alike: bool) -> Combinable:
     if alike:
         likeness = Func(place("q", TEXT), F("name"), function="word_similarity", output_field=FloatField())
         return Cast(likeness, FloatField())
-    return Cast(SearchRank(F("search"), words(place)), FloatField())
+    # The order tells of words too.
+    vector = Case(
+        When(_is_in_step(), then=F("search")),
+        When(_is_closing(), then=Func(*_SEARCHED, function="nook_search_anew", output_field=SearchVectorField())),
+        default=F("search"),
+        output_field=SearchVectorField(),
+    )
+    return Cast(SearchRank(vector, words(place)), FloatField())
+
+
+def _is_in_step() -> Q:
+    return Q(RawSQL(_IS_IN_STEP, [], BooleanField()))  # noqa: S611  # a constant
+
+
+def _is_closing() -> Q:
+    closing = RawSQL(_CLOSING, [], ArrayField(TextField()))  # noqa: S611  # a constant
+    template = "(%(expressions)s))"
+    return Q(Func(F("type_id"), closing, template=template, arg_joiner=" = ANY(", output_field=BooleanField()))
 
 
 def beyond(order: tuple[SortKey, ...], edges: tuple[Slot, ...]) -> Q:

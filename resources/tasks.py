@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from core.queue import task
-from resources.services import file_sweeps, importing, quarantine, reporting, share_sweeps, uploads
+from resources.services import file_sweeps, followings, importing, quarantine, reporting, share_sweeps, uploads
 
 
 @task(queue="maintenance")
@@ -27,6 +27,12 @@ def scan_file(*, version_id: str, tries: int = 0, **_: Any) -> None:
 def sweep_shares(**_: Any) -> None:
     """Remove shares that expired, and links that opened for the last time, a month ago."""
     share_sweeps.remove_ended()
+
+
+@task(queue="maintenance")
+def follow_schemas(**_: Any) -> str:
+    """Promise a job for records that have yet to follow their schema and whose job was cancelled, or has failed."""
+    return f"{followings.resume()} job(s) promised."
 
 
 @task(queue="bulk")

@@ -1,16 +1,22 @@
-"""What is wrong with a running installation, and what to do about it: the checks behind `manage.py doctor`."""
+"""What is wrong with a running installation, and what to do about it: the checks behind `manage.py doctor`.
+
+An app that has something to look at says so in its `doctor.py`.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from django.db import DatabaseError, InterfaceError, connection
+from django.utils.module_loading import autodiscover_modules
 
 from core.doctor import database, machine, stores, work
 from core.doctor.findings import Finding, bad
 
-__all__ = ["CHECKS", "Finding", "examine"]
+__all__ = ["CHECKS", "Finding", "doctor_check", "examine"]
 
-CHECKS: Final[tuple[Callable[[], Finding], ...]] = (
+Check = Callable[[], Finding]
+
+CHECKS: Final[list[Check]] = [
     database.reachable,
     database.migrations,
     database.sessions,
@@ -39,11 +45,18 @@ CHECKS: Final[tuple[Callable[[], Finding], ...]] = (
     machine.clock,
     machine.disk,
     machine.memory,
-)
+]
+
+
+def doctor_check(check: Check) -> Check:
+    """Register a check of an app."""
+    CHECKS.append(check)
+    return check
 
 
 def examine() -> Iterator[Finding]:
     """Yield what each check found; a check that cannot look is a finding too."""
+    autodiscover_modules(__name__.rpartition(".")[2])
     for check in CHECKS:
         try:
             yield check()

@@ -7,7 +7,6 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.search import SearchQuery
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
@@ -17,9 +16,10 @@ from core.model_admin import AuditedModelAdmin, badge
 from core.permissions import Caller
 from resources.admin.record_actions import RecordActions, do_each
 from resources.admin.record_page import RecordPage
+from resources.data_values import given
 from resources.keywords.reading import readable_data
 from resources.models import Resource, ResourceType
-from resources.query import CONFIGURATION
+from resources.query import matches
 from resources.schemas.workflows import states_of
 from resources.services.bin import move_to_bin, restore_resource
 from resources.services.records import patch_resource
@@ -158,7 +158,7 @@ class ResourceAdmin(RecordPage, RecordActions, AuditedModelAdmin):
         try:
             return queryset.filter(id=UUID(term)), False
         except ValueError:
-            return queryset.filter(search=SearchQuery(term, config=CONFIGURATION, search_type="websearch")), False
+            return queryset.filter(matches(given({"q": term}), alike=False)), False
 
     @admin.display(description="type", ordering="type")
     def type_key(self, resource: Resource) -> str:

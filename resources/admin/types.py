@@ -15,7 +15,7 @@ from core.model_admin import AuditedModelAdmin
 from core.permissions import Caller
 from resources.admin.schema_editor import JsonTextField, SchemaEditor, as_answer, read_text
 from resources.models import ITEM, Resource, ResourceType
-from resources.services import types
+from resources.services import followings, types
 from resources.services.type_checks import TypeCheck, check_type
 from resources.services.types import NewType
 
@@ -68,7 +68,7 @@ class ResourceTypeAdmin(AuditedModelAdmin):
     search_fields = ("key", "name")
     search_help_text = "Part of the key or the name"
     ordering = ("key",)
-    readonly_fields = ("schema_version", "indexes")
+    readonly_fields = ("schema_version", "indexes", "yet_to_follow")
     fields = (
         ("key", "name"),
         ("icon", "default_visibility"),
@@ -77,6 +77,7 @@ class ResourceTypeAdmin(AuditedModelAdmin):
         "workflow",
         ("comments", "trash_days", "schema_version"),
         "indexes",
+        "yet_to_follow",
         "force",
     )
 
@@ -93,6 +94,11 @@ class ResourceTypeAdmin(AuditedModelAdmin):
         if kind._state.adding:
             return ""
         return ", ".join(f"{row.dotted}: {row.state}" for row in kind.indexes.order_by("path"))
+
+    @admin.display(description="yet to follow the schema", empty_value="")
+    def yet_to_follow(self, kind: ResourceType) -> str:
+        """Return what of the type's records is still as another schema had it."""
+        return "; ".join(str(row) for row in followings.told() if row.type_key == kind.key)
 
     @admin.display(description="resources")
     def resource_count(self, kind: Any) -> int:

@@ -8,6 +8,7 @@ from resources.models.files import (
     FileVersion,
     ResourceFile,
 )
+from resources.models.followings import SEARCH, VALUES, SchemaFollowing
 from resources.models.imports import DryRunKey
 from resources.models.indexes import IndexState, TypeIndex
 from resources.models.keywords import ResourceReference, UniqueValue
@@ -22,7 +23,9 @@ from resources.models.watches import Watch
 __all__ = [
     "ITEM",
     "MAX_BODY",
+    "SEARCH",
     "STORED",
+    "VALUES",
     "Comment",
     "DryRunKey",
     "File",
@@ -42,6 +45,7 @@ __all__ = [
     "ResourceVersion",
     "SavedView",
     "SavedViewQuerySet",
+    "SchemaFollowing",
     "Share",
     "ShareQuerySet",
     "TypeIndex",

@@ -5,17 +5,15 @@ sealed from the change on, and what was there before follows. It works toward th
 so that two jobs for two changes agree.
 """
 
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
-from django.utils import timezone
 
-from core.jobs import Done, Work, create_job
-from core.permissions import Caller
-from resources.models import Resource, ResourceReference, ResourceType, ResourceVersion, UniqueValue
+from core.jobs import Done, Work
+from resources.models import VALUES, Resource, ResourceReference, ResourceType, ResourceVersion, UniqueValue
 from resources.schemas import Keywords
+from resources.services import followings
 from resources.services.keyword_changes import (
     STORE_DATA,
     STORE_SNAPSHOT,
@@ -24,15 +22,12 @@ from resources.services.keyword_changes import (
     store_sealed,
 )
 
-KIND: Final = "resources.follow_schema"
+KIND: Final = followings.KINDS[VALUES]
 
 AT_ONCE: Final = 2_000
 """So many records and versions are rewritten with the change itself: about a second."""
 
 _SLICE: Final = 500
-_IN_FLIGHT: Final = timedelta(minutes=10)
-"""How long before the change a write may have begun that went by the schema before; no transaction lasts as long."""
-
 _FIRST: Final = UUID(int=0)
 _RECORDS: Final = "records"
 _VERSIONS: Final = "versions"
@@ -47,12 +42,6 @@ def has_much_to_follow(key: str, old: Keywords, new: Keywords) -> bool:
     return rows > AT_ONCE or (bool(rows) and set(old.encrypted) != set(new.encrypted) and versions.count() > AT_ONCE)
 
 
-def follow_keywords(key: str, *, actor: Caller) -> None:
-    """Have the records of the type follow its schema, in the caller's transaction."""
-    since = (timezone.now() - _IN_FLIGHT).timestamp()
-    create_job(KIND, actor=actor, parameters={"type": key, "since": int(since * 1000)})
-
-
 def follow_next(work: Work) -> Done | None:
     """Bring the next rows of the job's type in step with its present schema.
 
@@ -64,6 +53,7 @@ def follow_next(work: Work) -> Done | None:
     if kind is None:
         return Done()
     if work.total is None:
+        work.checkpoint["schema_version"] = kind.schema_version
         work.total = Resource.all_objects.filter(type__key=key).count()
         work.total += ResourceVersion.objects.filter(resource__type__key=key).count()
     part, after = work.checkpoint.get("part", _RECORDS), UUID(work.checkpoint.get("after", str(_FIRST)))
@@ -80,6 +70,9 @@ def _next_part(work: Work, part: str) -> Done | None:
         work.checkpoint |= {"part": _VERSIONS, "after": start}
         return None
     if work.checkpoint.get("again"):
+        # A job of the release before does not know which schema it began with: another one will tell.
+        version = work.checkpoint.get("schema_version", 0)
+        followings.end(work.parameters["type"], VALUES, schema_version=version)
         return Done()
     again = str(_identifier_at(work.parameters["since"]))
     work.checkpoint |= {"part": _RECORDS, "after": again, "again": True}

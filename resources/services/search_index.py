@@ -1,5 +1,6 @@
 """What full-text search finds of `data`, by the schema of its type; the vectors of the rows follow in batches."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -7,13 +8,15 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from core.jobs import Done, Work, create_job
+from core.jobs import Done, Work
 from core.permissions import Caller
-from resources.models import Resource, ResourceType
+from resources.models import SEARCH, Resource, ResourceType
 from resources.schemas.keywords import Keywords
+from resources.services import followings
 
-KIND: Final = "resources.reindex_search"
+KIND: Final = followings.KINDS[SEARCH]
 
+_PAUSE_SECONDS: Final = 0.2
 _BATCH: Final = 1_000
 _REST: Final = "C"
 """What a value weighs of which the schema says nothing."""
@@ -59,19 +62,31 @@ def follow_schema(kind: ResourceType, *, actor: Caller) -> None:
     """Keep the plan of the type's present schema, and have its rows follow, in the caller's transaction."""
     plan = stored_plan(Keywords.of(kind.schema))
     if plan != kind.search_plan:
+        is_closing = not _closed(plan) <= _closed(kind.search_plan)
         kind.search_plan = plan
         kind.save(update_fields=["search_plan"])
-        create_job(KIND, actor=actor, parameters={"type": kind.key})
+        followings.begin(kind, SEARCH, actor=actor, is_closing=is_closing)
+
+
+def _closed(plan: list[dict[str, Any]] | None) -> set[tuple[str, ...]]:
+    """Return the paths of which nothing is found."""
+    return {tuple(one["path"]) for one in plan or () if one["weight"] is None}
 
 
 def reindex_next(work: Work) -> Done | None:
-    """Write the next rows of the job's type anew."""
+    """Write the next rows of the job's type anew, once everybody has ended who may write by the schema before."""
+    key = work.parameters["type"]
     if work.total is None:
-        work.total = Resource.all_objects.filter(type_id=work.parameters["type"]).count()
-    batch = _batch(_WRITE, work.parameters["type"], UUID(work.checkpoint.get("after", UUID(int=0).hex)))
+        work.total = Resource.all_objects.filter(type_id=key).count()
+        work.checkpoint |= {"schema_version": _version_of(key), "writers": followings.writers()}
+    if _is_any_left(work.checkpoint.get("writers", [])):
+        time.sleep(_PAUSE_SECONDS)
+        return None
+    batch = _batch(_WRITE, key, UUID(work.checkpoint.get("after", UUID(int=0).hex)))
     if batch is None:
+        followings.end(key, SEARCH, schema_version=work.checkpoint.get("schema_version", 0))
         return Done()
-    work.checkpoint["after"] = str(batch.last)
+    work.checkpoint |= {"after": str(batch.last), "writers": []}
     work.done += batch.looked_at
     return None
 
@@ -79,13 +94,27 @@ def reindex_next(work: Work) -> Done | None:
 def reindex(type_key: str, *, is_dry: bool) -> Iterator[Batch]:
     """Write every row of the type anew whose vector is not what it should be, a batch in each transaction."""
     last = UUID(int=0)
+    version, writers = _version_of(type_key), [] if is_dry else followings.writers()
+    while _is_any_left(writers):
+        time.sleep(_PAUSE_SECONDS)
     while True:
         with transaction.atomic():
             batch = _batch(_COUNT if is_dry else _WRITE, type_key, last)
         if batch is None:
-            return
+            break
         yield batch
         last = batch.last
+    if not is_dry:
+        followings.end(type_key, SEARCH, schema_version=version)
+
+
+def _version_of(type_key: str) -> int:
+    """Return the version of the type's schema; what is written from now on follows it, or a later one."""
+    return ResourceType.objects.filter(key=type_key).values_list("schema_version", flat=True).first() or 0
+
+
+def _is_any_left(writers: list[str]) -> bool:
+    return bool(writers) and not set(writers).isdisjoint(followings.writers())
 
 
 def _batch(statement: str, type_key: str, after: UUID) -> Batch | None:

@@ -11,9 +11,10 @@ from core.errors import Conflict, Detail, NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import ADMIN, Caller
 from resources.keywords.field_rules import stored_rules
-from resources.models import ITEM, Resource, ResourceType, ResourceTypeVersion
+from resources.models import ITEM, VALUES, Resource, ResourceType, ResourceTypeVersion
 from resources.schemas import Keywords, refuse_bad_schema, refuse_bad_workflow
-from resources.services.following import follow_keywords, has_much_to_follow
+from resources.services import followings
+from resources.services.following import has_much_to_follow
 from resources.services.indexes import forget_indexes, promise_indexes
 from resources.services.keyword_changes import backfill, refuse_unknown_names, reseal
 from resources.services.misfits import PATIENCE, misfits, refusal_by
@@ -80,7 +81,7 @@ def change_type(
     _refuse_bad_change(kind, after, force=force, patience=patience, is_much=is_much)
     _apply(kind, after)
     if is_much:
-        follow_keywords(kind.key, actor=actor)
+        followings.begin(kind, VALUES, actor=actor)
     if "schema" in after:
         promise_indexes(kind, actor=actor)
         follow_schema(kind, actor=actor)

@@ -15,6 +15,7 @@ from core.errors import ApplicationError
 from core.permissions import SYSTEM
 from resources.configuration import Types
 from resources.models import Resource, ResourceType
+from resources.services import followings
 
 
 class Command(BaseCommand):
@@ -54,7 +55,8 @@ class Command(BaseCommand):
         self.stdout.write(as_text(document), ending="")
 
     def _list(self, *, as_json: bool) -> None:
-        rows = [_row(kind) for kind in _counted()]
+        told = followings.told()
+        rows = [_row(kind, [str(one) for one in told if one.type_key == kind.key]) for kind in _counted()]
         if as_json:
             self.stdout.write(json.dumps(rows, indent=2))
             return
@@ -64,6 +66,8 @@ class Command(BaseCommand):
                 f"{row['key']:{width}}  schema {row['schema_version']}, {row['resources']:,} resource(s), "
                 f"{row['in_bin']:,} in the bin, {row['name']}"
             )
+            for one in row["yet_to_follow"]:
+                self.stdout.write(f"{'':{width}}  yet to follow: {one}")
         self.stdout.write(f"{len(rows)} type(s).")
 
 
@@ -78,11 +82,12 @@ def _number_of(rows: QuerySet[Resource]) -> Coalesce:
     return Coalesce(Subquery(counted.values("number"), output_field=IntegerField()), 0)
 
 
-def _row(kind: Any) -> dict[str, Any]:
+def _row(kind: Any, yet_to_follow: list[str]) -> dict[str, Any]:
     return {
         "key": kind.key,
         "name": kind.name,
         "schema_version": kind.schema_version,
         "resources": kind.live_number,
         "in_bin": kind.bin_number,
+        "yet_to_follow": yet_to_follow,
     }
