@@ -211,11 +211,14 @@ def matching_parts(listed: ListShape, *expressions: Combinable) -> Fragment:
 
     An index serves each part; of a test with `OR` it would serve none.
     """
-    if _is_everything(listed) and not expressions:
+    if not _is_everything(listed):
+        found = [_matching(listed)] if listed.shape.in_bin else _parts(listed)
+    elif expressions:
+        # Each part begins at what the caller holds: the plan is the same for all, and planning took longer than running.
+        found = _parts(asked_by(listed, unseen(listed.shape.asker)))
+    else:
         found = newest_in_parts(listed.shape.asker)
         found = [of_type(rows, listed.type_key) for rows in found] if listed.type_key else found
-    else:
-        found = [_matching(listed)] if listed.shape.in_bin else _parts(listed)
     return Fragment.united([ids_of(rows, *expressions) for rows in found])
 
 
