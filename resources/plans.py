@@ -214,7 +214,7 @@ def matching_parts(listed: ListShape, *expressions: Combinable) -> Fragment:
     if not _is_everything(listed):
         found = [_matching(listed)] if listed.shape.in_bin else _parts(listed)
     elif expressions:
-        # Each part begins at what the caller holds: the plan is the same for all, and planning took longer than running.
+        # Each part begins at what the caller holds, so one plan does for all; planning took longer than running.
         found = _parts(asked_by(listed, unseen(listed.shape.asker)))
     else:
         found = newest_in_parts(listed.shape.asker)
