@@ -1,5 +1,6 @@
 """A database URL as Django's settings dictionary."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -16,6 +17,9 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = env.integer(
 )
 TRANSACTION_POOLING = env.boolean(
     "DATABASE_TRANSACTION_POOLING", False, help="DATABASE_URL leads to PgBouncer in transaction mode."
+)
+REPLICA_WAIT_MS = env.integer(
+    "DATABASE_REPLICA_WAIT_MS", 20, help="How long a read waits for a replica to be as far as the primary.", minimum=0
 )
 _LIKENESS = 0.3
 """How alike names are to a search that finds no word: two letters that changed places in a short word."""
@@ -51,6 +55,15 @@ def database_from_url(url: str, *, pooled: bool = TRANSACTION_POOLING) -> dict[s
     }
 
 
+def replicas_from_urls(urls: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the `DATABASES` entries of replicas: a dead one is given up sooner than the primary."""
+    found = {f"replica_{place}": database_from_url(url) for place, url in enumerate(urls, start=1)}
+    for entry in found.values():
+        entry["OPTIONS"] |= {"connect_timeout": 1, "tcp_user_timeout": 2000}
+        entry["TEST"] = {"MIRROR": "default"}
+    return found
+
+
 def _session_settings(*, pooled: bool) -> dict[str, Any]:
     """Return what every session starts with; sessions that a pooler shares keep nothing, their role sets limits."""
     if pooled:
@@ -69,3 +82,8 @@ def session_options() -> str:
         "pg_trgm.word_similarity_threshold": _LIKENESS,
     }
     return " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+
+REPLICAS = replicas_from_urls(
+    env.items("DATABASE_REPLICA_URLS", (), help="Streaming replicas, which GET requests of the API may read.")
+)

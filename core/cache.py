@@ -21,6 +21,7 @@ from django_redis import get_redis_connection
 
 from core.metrics import CACHE_HITS, CACHE_MISSES
 from core.redis_link import RedisUnavailable, link_to
+from core.replicas import on_the_primary
 
 TTLS: Final[dict[str, int]] = {
     "permissions": 300,
@@ -83,7 +84,9 @@ def cached(namespace: str, key: str, produce: Callable[[], Any]) -> Any:
     if answer is None:
         return produce()
     try:
-        value = produce()
+        # A replica may not know yet of the write that made the value before this one void.
+        with on_the_primary():
+            value = produce()
     except BaseException:
         _run(lambda redis: redis.delete(_lease_key(namespace, key)))
         raise

@@ -37,6 +37,7 @@ RATE_LIMITED: Final = Counter("nook_rate_limited", "Requests refused by a bucket
 CACHE_HITS: Final = Counter("nook_cache_hits", "Values found in the cache.", ["namespace"])
 CACHE_MISSES: Final = Counter("nook_cache_misses", "Values that had to be made.", ["namespace"])
 OUTBOUND: Final = Counter("nook_outbound_requests", "Requests to other servers.", ["outcome"])
+REPLICA_READS: Final = Counter("nook_replica_reads", "Reads offered to a replica.", ["replica", "outcome"])
 
 _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

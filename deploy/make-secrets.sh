@@ -27,6 +27,8 @@ broker="$(cat broker_password)"
 redis="$(cat redis_password)"
 make database_url "postgres://nook:$postgres@pgbouncer:6432/nook"
 make database_direct_url "postgres://nook:$postgres@postgres:5432/nook"
+# Empty: no replica is read. docs/operations.md says how to fill it.
+make database_replica_urls ""
 make pgbouncer_users "\"nook\" \"$postgres\""
 make broker_url "amqp://nook:$broker@rabbitmq:5672//"
 make rabbitmq.conf "default_user = nook

@@ -11,7 +11,7 @@ from csp.constants import NONE as NO_SOURCE
 
 from config import env
 from config.clamd import clamd_from_url
-from config.database import database_from_url
+from config.database import REPLICA_WAIT_MS, REPLICAS, database_from_url
 from config.settings.admin import *  # noqa: F403  # settings are stitched by star imports
 from config.settings.alerts import *  # noqa: F403  # as above
 from config.settings.mail import *  # noqa: F403  # as above
@@ -19,6 +19,7 @@ from config.settings.processes import *  # noqa: F403  # settings are stitched b
 from config.settings.push import *  # noqa: F403  # as above
 from config.settings.sms import *  # noqa: F403  # as above
 from config.settings.social import *  # noqa: F403  # as above
+from config.settings.threats import *  # noqa: F403  # as above
 from config.settings.webhooks import *  # noqa: F403  # as above
 from config.settings.work import *  # noqa: F403  # as above
 from core.embedded.locations import Locations
@@ -96,7 +97,9 @@ TEMPLATES: list[dict[str, Any]] = [
 # Data ------------------------------------------------------------------------------------------
 
 DATABASE_URL = env.text("DATABASE_URL", "", help="PostgreSQL 14 or later; empty: the embedded server.", kind="url")
-DATABASES = {"default": database_from_url(DATABASE_URL or EMBEDDED.database_url)}
+DATABASES = {"default": database_from_url(DATABASE_URL or EMBEDDED.database_url), **REPLICAS}
+DATABASE_REPLICAS = list(REPLICAS)
+DATABASE_REPLICA_WAIT_MS = REPLICA_WAIT_MS
 
 REDIS_URL = (
     env.text("REDIS_URL", "", help="Redis 7 or Valkey; empty: the embedded server.", kind="url") or EMBEDDED.redis_url
@@ -343,15 +346,6 @@ PASSKEY_ORIGINS = env.items(
 )
 ACCOUNT_GRACE_DAYS = env.integer(
     "ACCOUNT_GRACE_DAYS", 30, help="How long a deleted account can come back before it is anonymised.", minimum=0
-)
-GEOIP_DATABASE = env.text(
-    "GEOIP_DATABASE", "", help="An MMDB file of countries, for the notice of a sign-in from a new one; empty: none."
-)
-THREAT_DELETIONS_PER_HOUR = env.integer(
-    "THREAT_DELETIONS_PER_HOUR", 200, minimum=0, help="More deletions by one person make an alert; 0: never."
-)
-THREAT_EXPORTS_PER_HOUR = env.integer(
-    "THREAT_EXPORTS_PER_HOUR", 10, minimum=0, help="More exports by one person make an alert; 0: never."
 )
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "TOKEN_TYPE_CLAIM": "typ", "USER_ID_CLAIM": "sub"}
 

@@ -11,6 +11,7 @@ from django.apps import apps
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 
 from core.errors import ApplicationError, Conflict, Detail, ServiceUnavailable, ValidationFailed
+from core.sqlstates import sqlstate
 
 _UNIQUE: Final = "23505"
 _EXCLUSION: Final = "23P01"
@@ -41,12 +42,6 @@ def translate(error: DatabaseError | InterfaceError) -> ApplicationError | None:
 def is_retryable(error: BaseException) -> bool:
     """Return whether the transaction lost a race (deadlock, serialization) and may win the next one."""
     return isinstance(error, OperationalError) and sqlstate(error) in _RETRYABLE
-
-
-def sqlstate(error: BaseException) -> str:
-    """Return PostgreSQL's code of the error, or the empty string."""
-    cause = error.__cause__
-    return (cause.sqlstate or "") if isinstance(cause, psycopg.Error) else ""
 
 
 def _broken_constraint(error: IntegrityError) -> ApplicationError:

@@ -29,6 +29,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from core import replicas
 from core.api import replay
 from core.api.access import Access, TokenScope, caller_of, require, require_scope
 from core.api.chunks import read_body
@@ -80,6 +81,9 @@ class ApiView(APIView):
     """Whether an administrator in somebody's place may write here, under /auth/, where else they only read."""
 
     produces: ClassVar[tuple[str, ...]] = ("application/json",)
+    reads_replicas: ClassVar[bool] = True
+    """Whether a replica may answer a GET; false where a GET writes, which only costs it the way to the primary."""
+
     retirement: ClassVar[Retirement | None] = None
 
     _verdict: Verdict | None = None
@@ -180,13 +184,10 @@ class ApiView(APIView):
         if request.method == "POST" and replay.HEADER in request.META:
             run = partial(handler, request, *args, **kwargs)
             return replay.answer_once(request, run, ignored_cookies=self.ignored_cookies)
-        for _ in range(_ATTEMPTS - 1 if request.method in _SAFE else 0):
-            try:
-                return handler(request, *args, **kwargs)
-            except OperationalError as error:
-                if not is_retryable(error):
-                    raise
-        return handler(request, *args, **kwargs)
+        if request.method not in _SAFE:
+            return handler(request, *args, **kwargs)
+        run = partial(_again_after_a_lost_race, partial(handler, request, *args, **kwargs))
+        return replicas.read(run) if self.reads_replicas else run()
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         raise MethodNotAllowed(self.allowed_methods)
@@ -242,6 +243,17 @@ class ApiView(APIView):
 
     def _cache_control(self) -> str:
         return "no-store" if self.keeps_secrets or "/auth/" in self.request.path else CACHE_CONTROL
+
+
+def _again_after_a_lost_race(run: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """Return what a safe request is answered, some more times where the database chose another to win."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return run()
+        except OperationalError as error:
+            if not is_retryable(error):
+                raise
+    return run()
 
 
 def _refuse_undeclared_input(operation: Operation, request: Request) -> None:

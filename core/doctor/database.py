@@ -3,13 +3,15 @@
 import time
 from typing import Any, Final
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from core.doctor.findings import Finding, bad, good, worth_a_look
 
 _OLDEST_VERSION: Final = 140000
 _SHOWN: Final = 5
+_FAR_BEHIND: Final = 16 * 2**20
 
 
 def reachable() -> Finding:
@@ -27,6 +29,35 @@ def reachable() -> Finding:
     if milliseconds > 100:
         return worth_a_look("database", name, "Look for load or a long way between here and the server.")
     return good("database", name)
+
+
+def replicas() -> Finding:
+    """Look whether each replica that reads may go to is one, and how far behind it is."""
+    aliases: list[str] = settings.DATABASE_REPLICAS
+    if not aliases:
+        return good("replicas", "none is read (DATABASE_REPLICA_URLS)")
+    ((position,),) = _rows("SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn() END")
+    troubles = [f"{alias} {trouble}" for alias in aliases if (trouble := _trouble(alias, position))]
+    found = f"{len(aliases) - len(troubles)} of {len(aliases)} follow"
+    if troubles:
+        return worth_a_look("replicas", f"{found}: {', '.join(troubles)}", "Until then the primary answers for them.")
+    return good("replicas", found)
+
+
+def _trouble(alias: str, position: str | None) -> str:
+    """Return what is wrong with a replica, or nothing."""
+    try:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_is_in_recovery(), pg_wal_lsn_diff(%s::pg_lsn, pg_last_wal_replay_lsn())", [position]
+            )
+            is_replica, behind = cursor.fetchone()
+    except (DatabaseError, InterfaceError) as error:
+        connections[alias].close()
+        return f"does not answer: {str(error).splitlines()[0]}"
+    if not is_replica:
+        return "is no replica"
+    return f"is {behind:,} bytes behind" if behind is not None and behind > _FAR_BEHIND else ""
 
 
 def migrations() -> Finding:

@@ -64,6 +64,7 @@ class FileImage(ApiView):
 
     access = {"GET": PUBLIC}
     token_scopes = {"GET": "read:resource"}
+    reads_replicas = False
 
     @operation(
         "Fetch a picture in another size",

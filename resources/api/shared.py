@@ -33,6 +33,7 @@ class Shared(ApiView):
     access = {"GET": PUBLIC, "POST": PUBLIC}
     token_scopes = {"GET": "read:resource", "POST": "write:resource"}
     keeps_secrets = True
+    reads_replicas = False
 
     @operation(
         "Open a link",
