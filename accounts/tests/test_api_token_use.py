@@ -160,6 +160,7 @@ def test_a_token_that_was_never_issued_costs_one_query_each_time(
             identify_api_token(token)
 
 
+@pytest.mark.usefixtures("sessions_read_once")
 def test_a_warm_token_costs_no_query(owner: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     _, secret = create_api_token_of(owner)
 

@@ -46,6 +46,7 @@ def test_token_is_signed_with_es256_and_names_its_key(owner: User) -> None:
     assert header == {"alg": "ES256", "kid": "test", "typ": "JWT"}
 
 
+@pytest.mark.usefixtures("sessions_read_once")
 def test_warm_token_costs_no_query(owner: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     token = access_token_of(create_session(owner))
 

@@ -186,7 +186,7 @@ def settle(here: WebProcess, elsewhere: WebProcess, chosen: list[Case]) -> None:
         case.acted_at = time.monotonic()
         waiting.append(case)
         _ask(elsewhere, waiting)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(not case.refused_with for case in waiting) and time.monotonic() < deadline:
         _ask(elsewhere, waiting)
 

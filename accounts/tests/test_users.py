@@ -145,6 +145,7 @@ def test_the_list_refuses_what_it_does_not_know(moderator: User, client_of: Clie
 
 
 @pytest.mark.parametrize("people", [1, 12])
+@pytest.mark.usefixtures("sessions_read_once")
 def test_the_list_costs_two_queries(
     moderator: User, client_of: ClientOf, django_assert_num_queries: Any, people: int
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import User
 from accounts.tests.factories import PASSWORD, access_token_of, create_session, create_user
@@ -62,6 +63,12 @@ def moderator(db: None) -> User:
 def admin(db: None) -> User:
     """Staff with every right."""
     return create_user("admin", email="admin@example.com", name="Ada Admin")
+
+
+@pytest.fixture
+def sessions_read_once(settings: Settings) -> None:
+    """Where statements are counted, it shall not matter which request happens to read the caller's session anew."""
+    settings.AUTHENTICATION_SNAPSHOT_SECONDS = 3600
 
 
 @pytest.fixture

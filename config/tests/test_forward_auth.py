@@ -69,6 +69,7 @@ def test_a_personal_access_token_opens_no_other_service(admin: User) -> None:
     assert "X-User-Id" not in response.headers
 
 
+@pytest.mark.usefixtures("sessions_read_once")
 def test_it_costs_no_query_while_the_snapshot_is_fresh(
     owner: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -180,7 +180,7 @@ def test_the_number_of_streams_is_bounded(following: Callable[..., Stream], owne
 
 
 def test_a_head_request_holds_no_stream(live: LiveProcess, transactional_db: None, owner: User) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=60)
     token = access_token_of(create_session(owner))
 
     connection.request("HEAD", PATH, headers={"Authorization": f"Bearer {token}"})

@@ -48,8 +48,12 @@ class OwnRedis:
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path, settings: Settings) -> Iterator[OwnRedis]:
-    """A running Redis of this test alone, already in the settings as cache and state, waited for as by default."""
+def own_redis(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnRedis]:
+    """A running Redis of this test alone, already in the settings as cache and state, waited for as by default.
+
+    Processes that the test starts wait for it as briefly.
+    """
+    monkeypatch.setenv("REDIS_TIMEOUT_SECONDS", str(READ_TIMEOUT))
     server = OwnRedis(tmp_path)
     server.start()
     settings.STATE_URL = settings.CACHE_URL = server.url

@@ -258,6 +258,7 @@ def test_a_kind_that_lost_a_variable_is_told_by_its_file(
         change_template(actor=SYSTEM, template_id=row.pk, changes={"is_active": True})
 
 
+@pytest.mark.usefixtures("sessions_read_once")
 def test_the_inbox_says_it_too_with_one_statement_however_many_rows(owner: Any, client_of: ClientOf) -> None:
     shared = {"giver": "Sam", "resource": "<b>March</b>", "access": "viewer"}
     write("resource.shared", "in_app", subject="{{ giver }} gave you {{ resource }}", text="")

@@ -207,6 +207,7 @@ def test_groups_are_bounded_and_so_is_what_is_read(client: Client, monkeypatch: 
         aggregates.statement.cache_clear()
 
 
+@pytest.mark.usefixtures("sessions_read_once")
 def test_an_aggregate_is_one_query_however_many_rows(
     client: Client, owner: User, django_assert_num_queries: Any
 ) -> None:

@@ -85,6 +85,7 @@ def operations_of(kind: str, client: Client, count: int, target: str) -> list[di
 
 @pytest.mark.parametrize("atomic", [True, False])
 @pytest.mark.parametrize("kind", ["create", "update", "delete", "restore", "transition", "mixed"])
+@pytest.mark.usefixtures("sessions_read_once")
 def test_more_operations_cost_no_more_statements(client: Client, kind: str, atomic: bool) -> None:
     create_type("bill", schema=schema("bill"), workflow=WORKFLOW)
     target = made(client, 2)[0]

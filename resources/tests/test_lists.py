@@ -214,6 +214,7 @@ def test_a_share_shows_the_resource_with_its_level(
     assert client_of(admin).get(f"{PATH}/{row.id}").json()["data"]["access"] == "admin"
 
 
+@pytest.mark.usefixtures("sessions_read_once")
 def test_a_list_costs_the_same_queries_for_one_row_and_for_many(
     client: Client, owner: User, django_assert_num_queries: Any
 ) -> None:
