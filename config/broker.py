@@ -83,3 +83,7 @@ worker_hijack_root_logger = False
 worker_max_tasks_per_child = 10_000
 worker_send_task_events = False
 timezone = "UTC"
+
+# Celery hangs up on the database before and after each task, unless told for how many it is to be kept: connecting took
+# longer than a whole small task. `config.celery` sees to it that a task begins with a connection that is good.
+CELERY_DB_REUSE_MAX = 10_000

@@ -8,6 +8,7 @@ import django
 from celery import Celery, signals
 from celery.schedules import crontab
 from django.apps import apps
+from django.db import close_old_connections
 
 from config.startup import explained
 from core import beside
@@ -69,6 +70,13 @@ def tie_to_the_worker(**_: Any) -> None:
     beside.allow()
 
 
+def begin_with_a_good_connection(sender: Any, **_: Any) -> None:
+    """Hang up on a database that has hung up on us, or that was talked to for long enough."""
+    # A task that is run at once, by whoever asks, runs in their transaction.
+    if not sender.request.is_eager:
+        close_old_connections()
+
+
 def finish_what_was_left_behind(**_: Any) -> None:
     """Let what threads of this child still wait for come to its end: a deploy interrupts no delivery."""
     beside.wait_for_all(seconds=_GRACE_SECONDS)
@@ -76,4 +84,5 @@ def finish_what_was_left_behind(**_: Any) -> None:
 
 app.on_configure.connect(set_up_django, weak=False)
 signals.worker_process_init.connect(tie_to_the_worker, weak=False)
+signals.task_prerun.connect(begin_with_a_good_connection, weak=False)
 signals.worker_process_shutdown.connect(finish_what_was_left_behind, weak=False)

@@ -6,6 +6,8 @@ import time
 from typing import Any, Final
 from uuid import uuid4
 
+from django.db import connection
+
 from core import worker
 from core.jobs import Done, JobFailed, Work, create_job, job_kind
 from core.models import Job, OutboxRow, ScheduleRun
@@ -84,6 +86,16 @@ def refuse(work: Work) -> Done | None:
     """Fail, for a reason that the owner can mend."""
     count(work)
     raise JobFailed("Row 3 has no name.", code="bad_row")
+
+
+@job_kind("test.session", title="Saying who the database speaks to")
+def note_session(work: Work) -> Done:
+    """Write down the number of the database's process that serves this worker."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        ((number,),) = cursor.fetchall()
+    work.total = work.done = number
+    return Done()
 
 
 def counted() -> list[int]:

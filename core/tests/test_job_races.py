@@ -70,6 +70,28 @@ def test_workers_killed_in_mid_job_lose_and_double_nothing(
     assert Event.objects.filter(type="job.succeeded").count() == 1
 
 
+def session_of_a_task(caller: Caller) -> int:
+    """Return the number of the database's process that served one task."""
+    job = jobs.create_job("test.session", actor=caller)
+    eventually(lambda: fresh(job).state == SUCCEEDED, within=60)
+    return fresh(job).done
+
+
+def test_a_worker_keeps_its_connection_from_task_to_task_and_takes_another_when_it_is_cut(caller: Caller) -> None:
+    process, working = relay.Relay(), WorkerProcess()
+    try:
+        with in_background(process.run, process.stop):
+            kept = session_of_a_task(caller)
+            assert session_of_a_task(caller) == kept
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [kept])
+            assert session_of_a_task(caller) != kept
+    finally:
+        working.stop()
+
+    assert DeadLetter.objects.count() == 0
+
+
 def test_a_task_that_comes_twice_runs_once(caller: Caller) -> None:
     job = jobs.create_job("test.count", actor=caller, total=100, parameters={"gated_from": 0})
     row = OutboxRow.objects.get(task="core.tasks.run_job")
