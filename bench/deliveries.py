@@ -29,7 +29,8 @@ def section(seen: Deliveries, options: argparse.Namespace) -> str:
         f"{_mark(ratio >= _FANOUT_TARGET)}{ratio:.0%} (target ≥ {_FANOUT_TARGET:.0%}).\n",
         f"{options.messages:,} of each side in each of {options.rounds} rounds, to a server on this machine that says",
         "yes to everything; by second of the sending process's own processor time. Bare is one Celery task that",
-        "sends the same, a mail on a connection of its own as ours, keeps no record and tries nothing again.\n",
+        "sends the same, each mail on a connection of its own as Django's `send_mail` does, where ours keeps one for",
+        "many; it keeps no record and tries nothing again.\n",
         "| what | ours, a second and core | bare, a second and core | beside bare | aim |",
         "| --- | --- | --- | --- | --- |",
     ]

@@ -84,7 +84,7 @@ def _bare(messages: int, port: int) -> dict[str, float]:
         mail["To"], mail["From"], mail["Subject"] = to, settings.DEFAULT_FROM_EMAIL, subject
         mail.set_content(text)
         mail.add_alternative(html, subtype="html")
-        # A connection for each mail, as ours and as a task with Django's `send_mail`.
+        # A connection for each mail, as a task with Django's `send_mail` has.
         with smtplib.SMTP("127.0.0.1", port) as server:
             server.send_message(mail)
 

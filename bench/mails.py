@@ -2,9 +2,9 @@
 
 Both sides send the same mail to the same SMTP server, a process of its own, in alternating rounds of one run; both are
 one Celery worker that is given its tasks by the broker. The bare side composes the mail and sends it with smtplib, on
-a connection of its own, as ours and as Django's `send_mail`; it keeps no record and tries nothing again. Ours is what
-the worker does: claim the task, claim the message, ask whether its address is listed, fill in the templates, send, note
-the answer. A figure is mails by second of the sending process's own processor time.
+a connection of its own, as Django's `send_mail` does; it keeps no record and tries nothing again. Ours is what the
+worker does: claim the task, claim the message, ask whether its address is listed, fill in the templates, send over the
+connection that it keeps, note the answer. A figure is mails by second of the sending process's own processor time.
 """
 
 import argparse

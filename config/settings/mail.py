@@ -13,6 +13,12 @@ EMAIL_URL = env.text(
 EMAIL_TIMEOUT_SECONDS = env.number(
     "EMAIL_TIMEOUT_SECONDS", 10, help="How long a mail server may take for each step.", minimum=0.1
 )
+EMAIL_IDLE_SECONDS = env.number(
+    "EMAIL_IDLE_SECONDS",
+    10,
+    help="How long a worker keeps its connection to a mail server for the next mail; 0: each mail has one of its own.",
+    minimum=0,
+)
 MAIL = mail_from_url(EMAIL_URL or "consolemail://", timeout=EMAIL_TIMEOUT_SECONDS)
 EMAIL_FALLBACK_URL = env.text(
     "EMAIL_FALLBACK_URL",

@@ -19,7 +19,7 @@ OUTSIDE_WORLDS: dict[str, tuple[str, ...]] = {
     "requests": (),
     "httpx": (),
     "PIL": ("core.image_child",),
-    "smtplib": ("notifications.channels.email",),
+    "smtplib": ("notifications.channels.smtp",),
     "django.core.mail": ("notifications.channels.email",),
 }
 # What services and models must not know, whatever else they import.

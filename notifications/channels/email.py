@@ -1,25 +1,19 @@
-"""Mail over SMTP, or into a folder, or onto the console; nothing else of the project speaks SMTP.
+"""Mail over SMTP, or into a folder, or onto the console.
 
-TLS is never given up for a server that does not offer it, every socket operation has a timeout, and
-once the server has taken a mail nothing that goes wrong afterwards counts as a failure.
+Once the server has taken a mail nothing that goes wrong afterwards counts as a failure.
 
 Where a second server is configured, it is asked when the first is unable to take any mail: out of reach, its TLS or our
 sign-in refused, closing (421), or left alone by its breaker. Never once the mail was offered: what hung after DATA may
 have been taken, and is offered again later, to the first server first, under the same Message-ID.
 """
 
-import smtplib
-import ssl
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
 from email.errors import MessageError
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy, Policy
 from email.utils import format_datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,12 +22,10 @@ from django.utils import timezone
 
 from core.breaker import CircuitOpen, breaker
 from notifications.channels import Channel, DeliveryFailed, Fence, Outgoing, ServerDown, register_channel
-from notifications.models.suppressions import BOUNCE
-from notifications.status_codes import names_no_mailbox
+from notifications.channels.smtp import Letter, MailServer, Unavailable, transmit
 
 _LONGEST_LINE: Final = 998  # RFC 5322, 2.1.1
 _HALF_AN_ANSWER: Final = 480  # of the 1000 letters that an attempt keeps
-_CLOSING: Final = 421  # RFC 5321, 3.8: said at any step by a server that is about to go away
 _ACCEPTED_IN_FOLDER: Final = "written to the mail folder"
 _ACCEPTED_ON_CONSOLE: Final = "printed on the console"
 
@@ -53,32 +45,6 @@ def _policy() -> "EmailPolicy[Any]":
 
 
 _POLICY: Final = _policy()
-
-
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """Where mail goes, as `settings.MAIL` and `settings.MAIL_FALLBACK` say it."""
-
-    scheme: str
-    host: str = ""
-    port: int = 0
-    user: str = ""
-    password: str = ""
-    tls: str = "starttls"
-    folder: str = ""
-    timeout: float = 10.0
-
-    @property
-    def name(self) -> str:
-        """Return what it is called in the answers of attempts."""
-        return f"{self.host}:{self.port}" if self.host else self.scheme
-
-
-class _Unavailable(DeliveryFailed):
-    """The server takes no mail at all at the moment: not ours only."""
-
-    def __init__(self, answer: str) -> None:
-        super().__init__(answer, permanent=False)
 
 
 class _WatchedFence:
@@ -102,7 +68,7 @@ def send(outgoing: Outgoing, *, fence: Fence) -> str:
     watched = _WatchedFence(fence)
     try:
         return _named(first, lambda: _hand_over(mail, outgoing, first, watched))
-    except (ServerDown, _Unavailable) as failure:
+    except (ServerDown, Unavailable) as failure:
         if watched.was_passed:
             raise
         return _after(failure.answer, MailServer(**second), lambda server: _hand_over(mail, outgoing, server, fence))
@@ -134,10 +100,10 @@ def _hand_over(mail: EmailMessage, outgoing: Outgoing, server: MailServer, fence
         fence()
         return _write(mail, Path(server.folder), outgoing.message_id)
     try:
-        with breaker(f"smtp:{server.host}:{server.port}", counts=(ServerDown,)), _failures_told():
-            return _transmit(mail, server, fence)
+        with breaker(f"smtp:{server.host}:{server.port}", counts=(ServerDown,)):
+            return transmit(_letter(mail), server, fence)
     except CircuitOpen as circuit:
-        raise _Unavailable(str(circuit)) from circuit
+        raise Unavailable(str(circuit)) from circuit
 
 
 def _compose(outgoing: Outgoing) -> EmailMessage:
@@ -208,93 +174,12 @@ def _write(mail: EmailMessage, folder: Path, message_id: str) -> str:
     return _ACCEPTED_IN_FOLDER
 
 
-def _transmit(mail: EmailMessage, server: MailServer, fence: Fence) -> str:
-    connection = _connect(server)
-    try:
-        return _converse(connection, mail, fence)
-    finally:
-        # The answer to the mail has been read by now, or never will be: say goodbye, and wait for nothing.
-        with suppress(OSError, smtplib.SMTPException):
-            connection.putcmd("quit")
-        connection.close()
-
-
-def _trust() -> ssl.SSLContext:
-    """Return what certificates are judged by; reading the authorities for each mail took longer than all else."""
-    return _trusting(ssl.get_default_verify_paths())
-
-
-@lru_cache(maxsize=1)
-def _trusting(_paths: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
-def _connect(server: MailServer) -> smtplib.SMTP:
-    if server.tls == "implicit":
-        connection: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout, context=_trust())
-    else:
-        connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout)
-    try:
-        if server.tls == "starttls":
-            connection.starttls(context=_trust())
-        if server.user:
-            connection.login(server.user, server.password)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _converse(connection: smtplib.SMTP, mail: EmailMessage, fence: Fence) -> str:
-    """Send one mail to one recipient and return the server's answer to it."""
-    connection.ehlo_or_helo_if_needed()
-    _expect(connection.mail(_only_address(mail["From"])), is_about_address=False)
-    _expect(connection.rcpt(_only_address(mail["To"])), is_about_address=True)
-    fence()
-    try:
-        return _expect(connection.data(mail.as_bytes()), is_about_address=True)
-    except smtplib.SMTPDataError as error:
-        raise _refusal(error.smtp_code, error.smtp_error, is_about_address=True) from error
+def _letter(mail: EmailMessage) -> Letter:
+    return Letter(_only_address(mail["From"]), _only_address(mail["To"]), mail.as_bytes())
 
 
 def _only_address(header: Any) -> str:
     return str(header.addresses[0].addr_spec)
-
-
-def _expect(reply: tuple[int, bytes], *, is_about_address: bool) -> str:
-    """Return the server's answer when it is a yes; raises `DeliveryFailed` when it is not."""
-    code, text = reply
-    if 200 <= code < 300:
-        return f"{code} {_readable(text)}"
-    raise _refusal(code, text, is_about_address=is_about_address)
-
-
-def _refusal(code: int, text: bytes | str, *, is_about_address: bool) -> DeliveryFailed:
-    """Return the failure: a no to our sender's address is ours to mend, one to the recipient or the mail is final."""
-    answer = f"{code} {_readable(text)}"
-    if code == _CLOSING:
-        return _Unavailable(answer)
-    is_final = is_about_address and code >= 500
-    return DeliveryFailed(answer, permanent=is_final, lists_as=BOUNCE if is_final and names_no_mailbox(answer) else "")
-
-
-@contextmanager
-def _failures_told() -> Iterator[None]:
-    """Turn what the SMTP library raises into `DeliveryFailed`."""
-    try:
-        yield
-    except smtplib.SMTPResponseException as error:
-        # Refused before the mail was offered (greeting, TLS, sign-in): that is the server's state or our
-        # settings, not this mail, so it stays worth another try whatever the code.
-        raise _Unavailable(f"{error.smtp_code} {_readable(error.smtp_error)}") from error
-    except (smtplib.SMTPServerDisconnected, OSError) as error:
-        raise ServerDown(f"{type(error).__name__}: {error}") from error
-    except smtplib.SMTPException as error:
-        raise _Unavailable(f"{type(error).__name__}: {error}") from error
-
-
-def _readable(raw: bytes | str) -> str:
-    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
 
 
 def _timeout() -> float:

@@ -18,6 +18,7 @@ from pytest_django import Settings
 
 from core.tests.ports import free_port
 from core.tests.spine import HASTENED
+from notifications.channels import smtp
 
 HASTENED.append(
     "UPDATE messages SET next_try_at = clock_timestamp()"
@@ -118,10 +119,34 @@ def html_of(mail: EmailMessage) -> str:
     return str(part.get_content())
 
 
+class MailController(Controller):
+    """Runs a mail server in a thread; when it stops it hangs up on those who keep their connection."""
+
+    def __init__(self, handler: Any, **options: Any) -> None:
+        super().__init__(handler, hostname="127.0.0.1", port=free_port(), **options)
+        self._sessions: list[SMTP] = []
+
+    def factory(self) -> SMTP:
+        session: SMTP = super().factory()  # type: ignore[no-untyped-call]  # aiosmtpd's
+        self._sessions.append(session)
+        return session
+
+    def stop(self, no_assert: bool = False) -> None:
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(10)
+        super().stop(no_assert)
+
+    async def _hang_up(self) -> None:
+        for session in self._sessions:
+            if isinstance(session.transport, asyncio.Transport):
+                session.transport.abort()
+        while any(session.transport is not None for session in self._sessions):
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture(scope="session")
 def _smtp_server() -> Iterator[SmtpSink]:
     sink = SmtpSink()
-    controller = Controller(sink, hostname="127.0.0.1", port=free_port())
+    controller = MailController(sink)
     controller.start()
     sink.port = controller.port
     yield sink
@@ -131,6 +156,7 @@ def _smtp_server() -> Iterator[SmtpSink]:
 @pytest.fixture(autouse=True)
 def smtp_sink(_smtp_server: SmtpSink, settings: Settings) -> SmtpSink:
     """A real mail server, where every mail of the test goes."""
+    smtp.hang_up()
     _smtp_server.clear()
     settings.MAIL = _smtp_server.server
     settings.MAIL_FALLBACK = {}

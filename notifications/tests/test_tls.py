@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_django import Settings
 
-from core.tests.ports import free_port
 from notifications import services
 from notifications.models import Message
-from notifications.tests.smtp import PATIENT, SmtpSink
+from notifications.tests.smtp import PATIENT, MailController, SmtpSink
 
 Drain = Callable[..., int]
 
@@ -59,10 +57,8 @@ def tls_sink(certificate: Path, settings: Settings) -> Iterator[SmtpSink]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     sink = SmtpSink()
-    controller = Controller(
+    controller = MailController(
         sink,
-        hostname="127.0.0.1",
-        port=free_port(),
         tls_context=context,
         require_starttls=True,
         auth_required=True,

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from pytest_django import Settings
 
@@ -13,7 +12,7 @@ from core.models import DeadLetter
 from core.tests.ports import free_port
 from notifications import services
 from notifications.models import MAX_ATTEMPTS, Message
-from notifications.tests.smtp import HANG, SmtpSink
+from notifications.tests.smtp import HANG, MailController, SmtpSink
 
 Drain = Callable[..., int]
 DAY = timedelta(days=1)
@@ -23,7 +22,7 @@ DAY = timedelta(days=1)
 def second_sink(smtp_sink: SmtpSink, settings: Settings) -> Iterator[SmtpSink]:
     """The second mail server, which is configured beside the first."""
     sink = SmtpSink()
-    controller = Controller(sink, hostname="127.0.0.1", port=free_port())
+    controller = MailController(sink)
     controller.start()
     sink.port = controller.port
     settings.MAIL = smtp_sink.server
@@ -213,9 +212,7 @@ def _refuse_everybody(server: SMTP, session: Session, envelope: Envelope, mechan
 def test_a_first_server_that_refuses_our_sign_in_is_passed_over(
     drain: Drain, smtp_sink: SmtpSink, second_sink: SmtpSink, settings: Settings
 ) -> None:
-    controller = Controller(
-        SmtpSink(), hostname="127.0.0.1", port=free_port(), authenticator=_refuse_everybody, auth_require_tls=False
-    )
+    controller = MailController(SmtpSink(), authenticator=_refuse_everybody, auth_require_tls=False)
     controller.start()
     settings.MAIL = {**smtp_sink.server, "port": controller.port, "user": "ada", "password": "wrong"}
     message = welcome()
