@@ -32,6 +32,16 @@ def taken_along(resource: Resource, *, actor: Caller) -> list[Resource]:
     return followers
 
 
+def company_of(ids: Iterable[UUID]) -> set[UUID]:
+    """Return what goes to the bin with these, and what went there with them: what moves when they do."""
+    found = set(ids)
+    if not found:
+        return set()
+    together = Resource.all_objects.filter(id__in=found, delete_op__isnull=False).order_by().values("delete_op")
+    back = Resource.all_objects.filter(delete_op__in=together).order_by().values_list("id", flat=True)
+    return {*_followers(found, Q(resource__deleted_at__isnull=True)), *back}
+
+
 def brought_back(resource: Resource) -> list[Resource]:
     """Return what the deletion of this resource took along, locked; raises `Conflict` while a target is in the bin."""
     back = _followers({resource.id}, Q(resource__delete_op=resource.delete_op))

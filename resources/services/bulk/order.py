@@ -109,6 +109,26 @@ def in_batches(steps: Mapping[int, Step]) -> list[Batch]:
     return batches
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """The resources that steps name, in their ids and in their data; and those that move with others."""
+
+    ids: set[UUID]
+    named: set[UUID]
+    in_company: set[UUID]
+
+
+def touched_by(steps: Sequence[Step]) -> Touched:
+    """Return what the steps name, whether or not it is there."""
+    reaches = _Reaches.of(steps)
+    reached = [(step, reaches.of_step(step)) for step in steps]
+    return Touched(
+        {step.id for step in steps if step.id is not None},
+        {target for _, reach in reached for target in reach.named},
+        {step.id for step, reach in reached if reach.is_apart and step.id is not None},
+    )
+
+
 def _home(batches: Sequence[Batch], op: str, reach: _Reach) -> Batch | None:
     """Return the last batch of this kind that the step may join without passing one that bars it."""
     for batch in reversed(batches):

@@ -1,30 +1,54 @@
 """The run of a bulk: batch after batch, by sets where nothing forbids it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
+from uuid import UUID
 
-from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, OperationalError, connection, transaction
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
 from psycopg.errors import DeadlockDetected
 
 from core.errors import ApplicationError
 from core.permissions import Caller
-from resources.models import Resource
+from resources.models import Resource, ResourceQuerySet
 from resources.services.bulk.alone import attempt
 from resources.services.bulk.changes import planned
-from resources.services.bulk.order import Batch, in_batches
+from resources.services.bulk.order import Batch, in_batches, touched_by
 from resources.services.bulk.steps import Known, Outcome, Outcomes, Step, placed
 from resources.services.bulk.turns import refuse_late
 from resources.services.bulk.writing import write
+from resources.services.references import company_of
+
+_TRIES: Final = 3
+_HOLD: Final = "SELECT nook_hold_resources(%s::uuid[], %s::uuid[])"
 
 
 def apply_together(*, actor: Caller, steps: Sequence[Step], known: Known) -> list[Outcome]:
-    """Do every step in one transaction; the first refusal undoes all and is raised with its place before its paths."""
-    with transaction.atomic():
-        _lock_in_order(actor, steps)
-        outcomes = _done(actor, dict(enumerate(steps)), known)
-        for place in range(len(steps)):
-            error = outcomes[place].error
-            if error is not None:
-                raise placed(error, place)
+    """Do every step in one transaction; the first refusal undoes all and is raised with its place before its paths.
+
+    Where it is undone because it and another waited for each other, it is done again: nothing of it has left.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return _together(actor, steps, known)
+        except OperationalError as error:
+            if not _is_deadlock(error):
+                raise
+    return _together(actor, steps, known)
+
+
+@transaction.atomic
+def _together(actor: Caller, steps: Sequence[Step], known: Known) -> list[Outcome]:
+    def but_deadlocks(error: BaseException) -> ApplicationError | None:
+        return None if _is_deadlock(error) else known(error)
+
+    _lock_in_order(actor, steps)
+    outcomes = _done(actor, dict(enumerate(steps)), but_deadlocks)
+    for place in range(len(steps)):
+        error = outcomes[place].error
+        if error is not None:
+            raise placed(error, place)
     return [outcomes[place] for place in range(len(steps))]
 
 
@@ -79,15 +103,27 @@ def _alone(actor: Caller, batch: Batch, places: Sequence[int] | Mapping[int, Ste
     return {place: attempt(actor=actor, step=batch.steps[place], known=known) for place in places}
 
 
-def _is_deadlock(error: DatabaseError) -> bool:
+def _is_deadlock(error: BaseException) -> bool:
     return isinstance(error.__cause__, DeadlockDetected)
 
 
 def _lock_in_order(actor: Caller, steps: Sequence[Step]) -> None:
-    """Lock what the steps are about by id, so that two requests with the same resources never wait in a circle."""
-    ids = {step.id for step in steps if step.id is not None}
-    if not ids:
+    """Lock what the steps are about, and what their data refers to, by id: so two requests never wait in a circle.
+
+    What the actor may not read is left alone: nobody holds up a resource by naming it.
+    """
+    touched = touched_by(steps)
+    if not touched.ids and not touched.named:
         return
-    for rows in (Resource.objects.visible_to(actor), Resource.all_objects.in_bin_of(actor)):
-        locked = rows.filter(id__in=ids).order_by("id").select_for_update(of=("self",), no_key=True)
-        list(locked.values_list("id", flat=True))
+    seen = _among(Resource.objects.visible_to(actor), touched.ids | touched.named)
+    if any(step.op == "restore" for step in steps):
+        seen |= _among(Resource.all_objects.in_bin_of(actor), touched.ids)
+    written = {*touched.ids & seen, *company_of(touched.in_company & seen)}
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [list(written), list(touched.named & seen)])
+
+
+def _among(rows: ResourceQuerySet, ids: set[UUID]) -> set[UUID]:
+    # One array: thousands of parameters would cost more than what they ask for.
+    wanted = Q(id__in=RawSQL("SELECT unnest(%s::uuid[])", [list(ids)]))  # values are parameters
+    return set(rows.filter(wanted).order_by().values_list("id", flat=True))
