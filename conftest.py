@@ -2,7 +2,11 @@
 
 import os
 
+import hypothesis
 import pytest
+
+# The same examples in every run, without a deadline: `--hypothesis-profile default` looks for others.
+hypothesis.settings.load_profile("ci")
 
 _SETTINGS = "config.settings.test"
 
