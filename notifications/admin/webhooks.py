@@ -14,6 +14,7 @@ from unfold.admin import TabularInline
 from core.event_types import FAMILIES
 from core.model_admin import ReadOnlyModelAdmin, badge
 from core.permissions import Caller
+from notifications.admin.missed import MissedAction
 from notifications.models.webhooks import (
     DELIVERY_STATES,
     OPEN_DELIVERY_STATES,
@@ -88,7 +89,7 @@ def _actor(request: HttpRequest) -> Caller:
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(ReadOnlyModelAdmin):
+class WebhookEndpointAdmin(MissedAction, ReadOnlyModelAdmin):
     """Where events are sent to, and how that goes; people make their own over the API."""
 
     list_display = ("address", "owner", "standing", "waiting_count", "failing_since", "last_success_at", "created_at")
@@ -96,7 +97,7 @@ class WebhookEndpointAdmin(ReadOnlyModelAdmin):
     search_fields = ("owner__email", "url", "=id")
     search_help_text = "A part of the address or of the owner's e-mail, or a whole id"
     ordering = ("-id",)
-    actions = ("switch_on", "switch_off", "new_secret", "end_old_secret")
+    actions = ("switch_on", "switch_off", "send_missed", "new_secret", "end_old_secret")
     fields = (
         ("address", "owner"),
         ("events", "standing"),

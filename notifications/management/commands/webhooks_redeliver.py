@@ -8,6 +8,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
+from core.errors import Conflict
 from core.permissions import SYSTEM
 from notifications.models import WebhookDelivery, WebhookEndpoint
 from notifications.models.webhooks import DELIVERED, FAILED
@@ -27,9 +28,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--state", choices=(FAILED, DELIVERED), default=FAILED, help="failed (the default) or delivered."
         )
+        parser.add_argument(
+            "--missed",
+            action="store_true",
+            help="Send what --endpoint asks for and was never sent since --since: it was off, or there was none yet.",
+        )
         parser.add_argument("--dry-run", action="store_true", help="Only say how many it would be, and whose.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["missed"]:
+            self._send_missed(options)
+            return
         deliveries = webhooks.redeliverable(self._chosen(options))
         if options["dry_run"]:
             for endpoint in WebhookEndpoint.objects.filter(deliveries__in=deliveries).distinct().order_by("pk"):
@@ -40,11 +49,28 @@ class Command(BaseCommand):
         count = webhooks.redeliver_many(actor=SYSTEM, deliveries=self._chosen(options))
         self.stdout.write(f"Queued {count} deliveries again.")
 
+    def _send_missed(self, options: dict[str, Any]) -> None:
+        if not (options["endpoint"] and options["since"]):
+            raise CommandError("--missed needs --endpoint and --since.")
+        self._require(options["endpoint"])
+        missed = webhooks.Missed(options["endpoint"], options["since"])
+        if options["dry_run"]:
+            self.stdout.write(f"Would send {missed.count()} events that it was never sent.")
+            return
+        try:
+            count = sum(missed.send(actor=SYSTEM))
+        except Conflict as refusal:
+            raise CommandError(refusal.text) from None
+        self.stdout.write(f"Queued {count} events that it was never sent.")
+
+    def _require(self, endpoint_id: UUID) -> None:
+        if not WebhookEndpoint.objects.filter(pk=endpoint_id).exists():
+            raise CommandError(f"There is no webhook {endpoint_id}.")
+
     def _chosen(self, options: dict[str, Any]) -> QuerySet[WebhookDelivery]:
         deliveries: QuerySet[WebhookDelivery] = WebhookDelivery.objects.filter(state=options["state"])
         if options["endpoint"]:
-            if not WebhookEndpoint.objects.filter(pk=options["endpoint"]).exists():
-                raise CommandError(f"There is no webhook {options['endpoint']}.")
+            self._require(options["endpoint"])
             deliveries = deliveries.filter(endpoint_id=options["endpoint"])
         if options["since"]:
             deliveries = deliveries.filter(created_at__gte=options["since"])

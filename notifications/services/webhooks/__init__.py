@@ -20,8 +20,10 @@ from notifications.services.webhooks.endpoints import (
     without_secrets,
 )
 from notifications.services.webhooks.events import fan_out, is_awaited
+from notifications.services.webhooks.missed import Missed
 
 __all__ = [
+    "Missed",
     "SecretEndpoint",
     "change_endpoint",
     "create_endpoint",
