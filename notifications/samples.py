@@ -31,7 +31,7 @@ _SAMPLES: Final = {
     "event": "resource.created",
     "access": "viewer",
     "period": "day",
-    "items": "* Sam Stranger shared “March” with you\n  You are viewer of it.",
+    "items": "* Sam Stranger shared “March” with you\n  Your access: viewer.",
 }
 
 
@@ -40,7 +40,7 @@ def samples_of(kind: Kind, channel: str) -> dict[str, Any]:
     root = settings.PUBLIC_URL.rstrip("/")
     links = {
         "link": f"{root}/sample",
-        "unsubscribe_url": f"{root}/sample/unsubscribe",
+        "unsubscribe_url": f"{root}/sample/unsubscribe" if kind.may_be_switched_off else "",
         "public_url": settings.PUBLIC_URL,
         "site_name": settings.SITE_NAME,
     }

@@ -105,7 +105,7 @@ class MessageTemplateAdmin(AuditedModelAdmin):
     search_help_text = "A part of the kind, the language, the subject or the text"
     ordering = ("kind", "channel", "locale")
     actions = ("try_out",)
-    fields = (("kind", "channel", "locale"), "subject", "text", "html", "is_active", "seen_version")
+    fields = (("kind", "channel"), "locale", "subject", "text", "html", "is_active", "seen_version")
     change_form_outer_before_template = "admin/notifications/template_head.html"
     change_form_outer_after_template = "admin/notifications/template_versions.html"
 

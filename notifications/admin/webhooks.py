@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
@@ -101,12 +102,13 @@ class WebhookEndpointAdmin(MissedAction, ReadOnlyModelAdmin):
     fields = (
         ("address", "owner"),
         ("events", "standing"),
-        ("failures", "failing_since", "last_success_at"),
+        ("failing_since", "failures"),
+        ("last_success_at", "sent"),
         ("disabled_at", "disabled_reason"),
         ("paused_until", "previous_secret_until"),
         ("created_at", "updated_at"),
     )
-    readonly_fields = ("address", "standing")
+    readonly_fields = ("address", "standing", "sent")
 
     @admin.display(description="address", ordering="url")
     def address(self, endpoint: WebhookEndpoint) -> str:
@@ -117,6 +119,11 @@ class WebhookEndpointAdmin(MissedAction, ReadOnlyModelAdmin):
         if not endpoint.is_active:
             return "off"
         return "failing" if endpoint.failing_since else "on"
+
+    @admin.display(description="deliveries")
+    def sent(self, endpoint: WebhookEndpoint) -> SafeString:
+        page = reverse("admin:notifications_webhookdelivery_changelist")
+        return format_html('<a href="{}?q={}">What it was sent</a>', page, endpoint.pk)
 
     @admin.display(description="waiting")
     def waiting_count(self, endpoint: WebhookEndpoint) -> int:
@@ -212,7 +219,8 @@ class WebhookDeliveryAdmin(ReadOnlyModelAdmin):
     inlines = (WebhookAttemptInline,)
     fields = (
         ("event_type", "state_label"),
-        ("endpoint", "event_id", "message_id"),
+        ("endpoint", "event_id"),
+        "message_id",
         ("attempt_count", "attempts_left"),
         ("created_at", "next_attempt_at", "delivered_at"),
         "payload",
