@@ -13,7 +13,7 @@ from accounts.models import User
 from core.api.access import SIGNED_IN
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import LoggedQuery, parse_query, trimmed
 from core.api.views import ApiView
 from core.audit import changed_fields
 from core.models import Event
@@ -53,7 +53,7 @@ class ActivityShape(serializers.Serializer[Any]):
     occurred_at = serializers.DateTimeField()
 
 
-ActivityListQuery: Final = trimmed(PagedQuery, ActivityShape)
+ActivityListQuery: Final = trimmed(LoggedQuery, ActivityShape)
 
 
 class Activity(ApiView):
@@ -79,8 +79,8 @@ class Activity(ApiView):
             request,
             parse_query(ActivityListQuery, request),
             shape=lambda event: _shape(event, me),
-            sorts={"seq": "seq"},
-            default_sort="-seq",
+            sorts={"occurred_at": "seq"},
+            default_sort="-occurred_at",
         )
 
 

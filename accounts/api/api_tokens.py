@@ -14,7 +14,7 @@ from core.api.envelope import created, no_content
 from core.api.fields import NameField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import CreatedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, ReauthenticationRequired
@@ -57,7 +57,7 @@ class NewApiTokenShape(ApiTokenShape):
     token = serializers.CharField(help_text="Shown this once.")
 
 
-ApiTokenListQuery: Final = trimmed(PagedQuery, ApiTokenShape)
+ApiTokenListQuery: Final = trimmed(CreatedQuery, ApiTokenShape)
 
 
 class ApiTokens(ApiView):

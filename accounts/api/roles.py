@@ -69,6 +69,7 @@ class Roles(ApiView):
         request_example=_WRITE_EXAMPLE,
         response_example=ROLE_EXAMPLE,
         errors=(Conflict,),
+        etag=True,
     )
     def post(self, request: Request) -> HttpResponse:
         role = roles.create_role(actor=self.caller, **parse(RoleInput, request))

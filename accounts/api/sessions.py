@@ -31,7 +31,7 @@ from core.api.envelope import no_content, success
 from core.api.fields import SecretField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import CreatedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import (
@@ -196,7 +196,7 @@ class ReauthenticateOptions(ApiView):
         return success({"options": mfa_sign_in.begin_reauthentication(actor=self.caller)})
 
 
-SessionListQuery: Final = trimmed(PagedQuery, SessionShape)
+SessionListQuery: Final = trimmed(CreatedQuery, SessionShape)
 
 
 class Sessions(ApiView):

@@ -19,7 +19,7 @@ from core.api.envelope import no_content, success
 from core.api.fields import SecretField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import CreatedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.crypto import random_token
@@ -181,7 +181,7 @@ class OAuthCallback(ApiView):
         return response
 
 
-ConnectionListQuery: Final = trimmed(PagedQuery, ConnectionShape)
+ConnectionListQuery: Final = trimmed(CreatedQuery, ConnectionShape)
 
 
 class Connections(ApiView):

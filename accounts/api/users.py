@@ -115,6 +115,7 @@ class Users(ApiView):
         request_example={"email": "olive@example.com", "name": "Olive Owner", "invite": True},
         response_example=USER_EXAMPLE,
         errors=(Conflict,),
+        etag=True,
     )
     def post(self, request: Request) -> HttpResponse:
         user = users.create_user(actor=self.caller, new=NewUser(**parse(NewUserInput, request)))
@@ -218,6 +219,7 @@ class RestoreUser(ApiView):
         response=UserShape,
         response_example=USER_EXAMPLE,
         errors=(Conflict,),
+        etag=True,
     )
     def post(self, request: Request, user_id: UUID) -> HttpResponse:
         user = users.restore_user(actor=self.caller, user_id=user_id)

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from accounts.tests.factories import PASSWORD
 from core.api.operations import operation_of
 from core.api.query import Query
 from core.api.routes import api_routes
@@ -27,6 +28,7 @@ def lists() -> dict[str, type[Query]]:
 
 
 LISTS = lists()
+SESSIONS = "/api/v1/auth/sessions"
 
 
 def names(path: str) -> frozenset[str]:
@@ -43,6 +45,38 @@ def test_there_are_lists() -> None:
 def test_every_list_takes_pages_cursors_and_fields(path: str) -> None:
     assert {"page", "per_page", "cursor", "fields"} <= LISTS[path]().fields.keys()
     assert names(path)
+
+
+@pytest.mark.parametrize("path", sorted(path for path in LISTS if "<" not in path))
+def test_every_list_is_sorted_either_way_and_by_nothing_else(client_of: ClientOf, admin: User, path: str) -> None:
+    client = client_of(admin)
+    known = sorted(getattr(LISTS[path], "sortable", frozenset()) - {"rank"})
+    assert known
+
+    answers = {client.get(path, {"sort": f"{way}{name}"}).status_code for name in known for way in ("", "-")}
+    refused = client.get(path, {"sort": "nonsense"})
+
+    assert answers == {200}
+    told = refused.json()["error"]["details"]
+    assert (refused.status_code, [(one["field"], one["code"]) for one in told]) == (400, [("sort", "unknown")])
+
+
+def test_a_list_in_the_order_of_making_begins_at_either_end(client_of: ClientOf, owner: User) -> None:
+    row: Resource = create_resource(owner)
+    client, path = client_of(owner), f"/api/v1/resources/{row.id}"
+    for number in range(3):
+        client.patch(path, {"name": f"Name {number}"})
+        client.post("/api/v1/auth/login", {"email": owner.email, "password": PASSWORD})
+
+    for each, by in ((f"{path}/versions", "number"), (f"{path}/events", "occurred_at"), (SESSIONS, "created_at")):
+        usual = client.get(each).json()["data"]
+        turned = client.get(each, {"sort": by}).json()["data"]
+        assert len(usual) >= 3
+        assert turned == usual[::-1]
+        assert client.get(each, {"sort": f"-{by}"}).json()["data"] == usual
+        first = client.get(each, {"sort": by, "per_page": 2, "cursor": ""}).json()
+        following = client.get(each, {"sort": by, "per_page": 2, "cursor": first["meta"]["next_cursor"]}).json()
+        assert [*first["data"], *following["data"]] == turned[:4]
 
 
 @pytest.mark.parametrize("path", sorted(path for path in LISTS if "<" not in path))

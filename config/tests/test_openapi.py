@@ -67,6 +67,13 @@ def test_what_has_a_version_is_written_under_if_match() -> None:
             assert "412" in operation["responses"], (path, method)
 
 
+def test_a_write_is_conditional_by_if_match_alone() -> None:
+    for path, method, operation in operations():
+        headers = {one["name"] for one in operation.get("parameters", []) if one["in"] == "header"}
+        assert "If-None-Match" not in headers or method == "get", (path, method)
+        assert "If-Match" not in headers or "412" in operation["responses"], (path, method)
+
+
 def test_every_way_to_refuse_a_refresh_token_is_told() -> None:
     (refreshing,) = [operation for path, _, operation in operations() if path.endswith("/auth/refresh-token")]
     codes = {"INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_REUSED", "SESSION_REVOKED"}

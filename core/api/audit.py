@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import LoggedQuery, parse_query, trimmed
 from core.api.views import ApiView
 from core.audit import shown_payloads
 from core.models import Event
@@ -55,7 +55,7 @@ class AuditShape(serializers.Serializer[Any]):
     occurred_at = serializers.DateTimeField()
 
 
-class AuditQuery(PagedQuery):
+class AuditQuery(LoggedQuery):
     """Which events; all that are given have to hold."""
 
     type = serializers.RegexField(
@@ -105,8 +105,8 @@ class Audit(ApiView):
             request,
             query,
             shape_all=lambda rows: _shapes(self.caller, rows),
-            sorts={"seq": "seq"},
-            default_sort="-seq",
+            sorts={"occurred_at": "seq"},
+            default_sort="-occurred_at",
         )
 
 

@@ -7,6 +7,7 @@ caches apart what they hold, and says nothing of the version that a write means.
 
 import hashlib
 import re
+import time
 from datetime import datetime
 from typing import Final
 
@@ -37,6 +38,15 @@ def tag_of(version: Version, *seen: object) -> str:
     return f"{version}-{digest[:_DIGITS]}"
 
 
+def linked_tags(version: Version, *seen: object) -> tuple[str, str]:
+    """Return what the tag of an answer with a signed link says, in this minute and in the last.
+
+    Such a link serves for five minutes: a client that has one of the last two need not be sent another.
+    """
+    minute = int(time.time() // 60)
+    return tag_of(version, *seen, minute), tag_of(version, *seen, minute - 1)
+
+
 def require_match(request: Request | HttpRequest, version: Version) -> None:
     """Raise `PreconditionFailed` when `If-Match` is given and names another version."""
     header = request.META.get("HTTP_IF_MATCH")
@@ -44,12 +54,13 @@ def require_match(request: Request | HttpRequest, version: Version) -> None:
         raise PreconditionFailed
 
 
-def not_modified(request: Request | HttpRequest, version: Version) -> HttpResponse | None:
-    """Return 304 when `If-None-Match` names this version, else None."""
+def not_modified(request: Request | HttpRequest, *versions: Version) -> HttpResponse | None:
+    """Return 304 when `If-None-Match` names this version (or one of them), else None."""
     header = request.META.get("HTTP_IF_NONE_MATCH")
-    if header is None or not _names(header, etag(version)):
+    known = next((etag(one) for one in versions if header is not None and _names(header, etag(one))), None)
+    if known is None:
         return None
-    response = HttpResponse(status=304, headers={"ETag": etag(version), "Cache-Control": CACHE_CONTROL})
+    response = HttpResponse(status=304, headers={"ETag": known})
     del response["Content-Type"]
     return response
 

@@ -9,10 +9,11 @@ from rest_framework.request import Request
 
 from core import jobs
 from core.api.access import ANY_TOKEN, SIGNED_IN
+from core.api.concurrency import etag, linked_tags, not_modified, tag_of
 from core.api.envelope import success
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import CreatedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound
@@ -88,7 +89,7 @@ def accepted_job(job: Job, caller: Caller) -> HttpResponse:
     return success(job_shape(job, caller), status=202, headers={"Location": f"/api/v1/jobs/{job.pk}"})
 
 
-class JobQuery(PagedQuery):
+class JobQuery(CreatedQuery):
     """Which of one's jobs."""
 
     kind = serializers.CharField(required=False, max_length=100)
@@ -142,13 +143,15 @@ class OneJob(ApiView):
         ),
         response=JobShape,
         response_example=FINISHED_EXAMPLE,
+        etag=True,
         errors=(NotFound,),
     )
     def get(self, request: Request, job_id: UUID) -> HttpResponse:
         job = Job.objects.visible_to(self.caller).filter(pk=job_id).first()
         if job is None:
             raise NotFound
-        return success(job_shape(job, self.caller))
+        tags = _tags(job, self.caller)
+        return not_modified(request, *tags) or success(job_shape(job, self.caller), headers={"ETag": etag(tags[0])})
 
 
 class JobCancellation(ApiView):
@@ -168,3 +171,9 @@ class JobCancellation(ApiView):
     )
     def post(self, request: Request, job_id: UUID) -> HttpResponse:
         return success(job_shape(jobs.cancel_job(actor=self.caller, job_id=job_id), self.caller))
+
+
+def _tags(job: Job, caller: Caller) -> tuple[str, ...]:
+    """Return what the ETag says, and says still: the version that the caller sees, which shows a link or none."""
+    shown = (job.version, jobs.expiry_of(job))
+    return linked_tags(*shown) if jobs.may_fetch(caller, job) else (tag_of(*shown),)

@@ -14,7 +14,7 @@
     def post(self, request): ...
 
 For lists: `many=True`; `paginated=True` adds the meta of pages and cursors. `etag=True` documents ETag,
-If-None-Match (GET) and If-Match (writes).
+If-None-Match (GET) and If-Match (PUT, PATCH, DELETE, and a POST that names `PreconditionFailed` among its errors).
 """
 
 from collections.abc import Callable, Sequence

@@ -117,6 +117,18 @@ class SortedQuery(Query):
         return names
 
 
+class CreatedQuery(SortedQuery, PagedQuery):
+    """Of a list that is in the order in which its items were made: `sort` turns it round."""
+
+    sortable = frozenset({"created_at"})
+
+
+class LoggedQuery(SortedQuery, PagedQuery):
+    """Of events, which are in the order of the log."""
+
+    sortable = frozenset({"occurred_at"})
+
+
 class FieldsQuery(Query):
     """`fields=id,name,data.price` over the names in `selectable` (`data.*` allows any path below `data`)."""
 

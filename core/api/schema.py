@@ -26,7 +26,7 @@ from core.api.schema_components import (
     example_name,
     shared_components,
 )
-from core.api.views import ApiView
+from core.api.views import CONDITIONAL, ApiView
 from core.errors import (
     ApplicationError,
     Conflict,
@@ -47,7 +47,6 @@ from core.errors import (
 )
 
 _VERBS: Final = {"GET": "get", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
-_WRITES: Final = frozenset({"PUT", "PATCH", "DELETE"})
 _OF_TOKENS: Final = (InvalidToken, TokenExpired, SessionRevoked)
 _ALWAYS: Final = (
     ValidationFailed,
@@ -98,9 +97,15 @@ class OperationSchema(AutoSchema):
         if self.method == "POST":
             parameters.append(OpenApiParameter(**IDEMPOTENCY_KEY))
         if declared is not None and declared.etag:
-            parameters.append(OpenApiParameter(**(IF_MATCH if self.method in _WRITES else IF_NONE_MATCH)))
+            parameters += [OpenApiParameter(**header) for header in self._conditions(declared)]
         parameters += [OpenApiParameter(**header) for header in (declared.headers if declared else ())]
         return parameters
+
+    def _conditions(self, declared: Operation) -> list[dict[str, Any]]:
+        """Return the headers that make the request conditional; a POST that makes something knows none."""
+        if self.method == "GET":
+            return [IF_NONE_MATCH]
+        return [IF_MATCH] if self.method in CONDITIONAL or PreconditionFailed in declared.errors else []
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         declared = operation_of(getattr(self.view, self.method.lower(), None))
@@ -228,7 +233,7 @@ class OperationSchema(AutoSchema):
             yield from (ParseFailed, UnsupportedMediaType, PayloadTooLarge)
         if self.method == "POST":
             yield from (Conflict, IdempotencyKeyReused)
-        if declared.etag and self.method in _WRITES:
+        if self.method in CONDITIONAL:
             yield PreconditionFailed
 
 

@@ -1,7 +1,7 @@
 """Strict serializers: unknown fields, loose types and half-read input are refused with stable codes."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
 from rest_framework import serializers
@@ -136,6 +136,8 @@ def _wrong_types(field: Any, value: Any) -> Any:
         return None
     if isinstance(field, serializers.ListField):
         return _wrong_items(field, value)
+    if isinstance(field, serializers.DictField):
+        return _wrong_members(field, value)
     for field_class, types, message in _WRONG_TYPE:
         if isinstance(field, field_class):
             if type(value) in types:
@@ -147,5 +149,15 @@ def _wrong_types(field: Any, value: Any) -> Any:
 def _wrong_items(field: serializers.ListField, value: Any) -> Any:
     if not isinstance(value, list):
         return None
-    wrong = {str(index): _wrong_types(field.child, item) for index, item in enumerate(value)}
-    return {index: errors for index, errors in wrong.items() if errors is not None} or None
+    return _wrong_below(field.child, ((str(index), item) for index, item in enumerate(value)))
+
+
+def _wrong_members(field: serializers.DictField, value: Any) -> Any:
+    if not isinstance(value, dict) or type(field.child) is type(serializers.DictField.child):
+        return None  # no object, which the field says itself; or one of anything
+    return _wrong_below(field.child, value.items())
+
+
+def _wrong_below(child: Any, values: Iterable[tuple[str, Any]]) -> Any:
+    wrong = {name[:_LONGEST_UNKNOWN_NAME]: _wrong_types(child, value) for name, value in values}
+    return {name: errors for name, errors in wrong.items() if errors is not None} or None

@@ -48,7 +48,14 @@ from core.api.throttling import (
     take_after_authentication,
     take_before_authentication,
 )
-from core.errors import ActingOnBehalf, MfaEnrollmentRequired, NotAuthenticated, PermissionDenied, RateLimited
+from core.errors import (
+    ActingOnBehalf,
+    MfaEnrollmentRequired,
+    NotAuthenticated,
+    PermissionDenied,
+    PreconditionFailed,
+    RateLimited,
+)
 from core.headers import put, put_if_missing
 from core.permissions import Caller
 from core.ratelimit import Verdict
@@ -57,6 +64,9 @@ _ATTEMPTS: Final = 3
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+CONDITIONAL: Final = frozenset({"PUT", "PATCH", "DELETE"})
+"""What honours `If-Match`, whether or not what it writes has a tag."""
+
 _NEGOTIATION: Final = DefaultContentNegotiation()
 
 
@@ -68,8 +78,9 @@ class ApiView(APIView):
     """Which scope lets a personal access token call a method; methods not named here refuse every token."""
 
     rate_limit: ClassVar[str | dict[str, str]] = "default"
-    keeps_secrets: ClassVar[bool] = False
-    """Whether no cache may hold the answers (tokens, sessions); paths under /auth/ are so by themselves."""
+    keeps_secrets: ClassVar[bool | frozenset[str]] = False
+    """Whether no cache may hold the answers (tokens, sessions), or those to which methods; paths under /auth/ are so by
+    themselves."""
 
     ignored_cookies: ClassVar[frozenset[str]] = frozenset()
     """Cookies that do not make a request another one, for `Idempotency-Key` of callers without a token."""
@@ -143,6 +154,7 @@ class ApiView(APIView):
         declared = operation_of(getattr(self, method.lower(), None))
         if declared is not None:
             _refuse_undeclared_input(declared, request)
+            _refuse_unknown_version(declared, request)
 
     def receive_body(self, request: HttpRequest) -> None:
         """Read a body that Django would not read by itself, or raise `PayloadTooLarge`."""
@@ -242,7 +254,17 @@ class ApiView(APIView):
             raise ActingOnBehalf
 
     def _cache_control(self) -> str:
-        return "no-store" if self.keeps_secrets or "/auth/" in self.request.path else CACHE_CONTROL
+        kept = self.keeps_secrets
+        is_secret = kept if isinstance(kept, bool) else self.request.method in kept
+        return "no-store" if is_secret or "/auth/" in self.request.path else CACHE_CONTROL
+
+
+def _refuse_unknown_version(operation: Operation, request: Request) -> None:
+    """Raise `PreconditionFailed` for an `If-Match` that no version can answer: what has no tag matches none."""
+    if operation.etag or request.method not in CONDITIONAL or "HTTP_IF_MATCH" not in request.META:
+        return
+    if request.META["HTTP_IF_MATCH"].strip() != "*":
+        raise PreconditionFailed
 
 
 def _again_after_a_lost_race(run: Callable[[], HttpResponseBase]) -> HttpResponseBase:

@@ -328,3 +328,16 @@ def test_staff_cancel_and_retry_on_the_admin_page(caller: Caller, admin: Any, br
     assert "1 jobs go on." in act("retry", failed)
     assert "This job is queued, not failed." in act("retry", failed)
     assert [fresh(job).state for job in (running_job, failed)] == [CANCELLED, QUEUED]
+
+
+def test_a_job_has_a_tag_that_its_work_changes(caller: Caller, client_of: ClientOf, owner: Any, drain: Drain) -> None:
+    path, api = f"/api/v1/jobs/{begin(caller).pk}", client_of(owner)
+    waiting = api.get(path)["ETag"]
+
+    known = api.get(path, headers={"If-None-Match": waiting})
+    drain()
+    done = api.get(path, headers={"If-None-Match": waiting})
+
+    assert (known.status_code, known.content, known["ETag"]) == (304, b"", waiting)
+    assert (done.status_code, done.json()["data"]["state"]) == (200, "succeeded")
+    assert api.get(path, headers={"If-None-Match": done["ETag"]}).status_code == 304

@@ -11,7 +11,7 @@ from core.api.access import ANY_TOKEN, PUBLIC, SIGNED_IN
 from core.api.envelope import created, no_content, success
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import CreatedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import ActingOnBehalf, Conflict, NotFound, ValidationFailed
@@ -75,7 +75,7 @@ class WebPushKeyShape(serializers.Serializer[Any]):
     public_key = serializers.CharField(help_text="The `applicationServerKey` to subscribe with (base64url).")
 
 
-DeviceListQuery: Final = trimmed(PagedQuery, DeviceShape)
+DeviceListQuery: Final = trimmed(CreatedQuery, DeviceShape)
 
 
 class Devices(ApiView):

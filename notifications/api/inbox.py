@@ -9,10 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from core.api.access import SIGNED_IN
+from core.api.concurrency import etag, not_modified, require_match, tag_of
 from core.api.envelope import no_content, success
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import CreatedQuery, parse_query, trimmed
 from core.api.views import ApiView
 from core.errors import NotFound
 from core.permissions import Caller
@@ -31,7 +32,7 @@ from notifications.models import Message, Notification
 from notifications.overrides import current_overrides
 
 
-class InboxQuery(PagedQuery):
+class InboxQuery(CreatedQuery):
     """Which of one's notifications."""
 
     unread = serializers.BooleanField(
@@ -88,19 +89,27 @@ class OneNotification(ApiView):
         "Show a notification",
         response=NotificationShape,
         response_example=NOTIFICATION_EXAMPLE,
+        etag=True,
         errors=(NotFound,),
     )
     def get(self, request: Request, notification_id: UUID) -> HttpResponse:
-        return success(notification_shape(_own(self.caller, notification_id), locale_of(self.caller)))
+        found = _own(self.caller, notification_id)
+        shown = notification_shape(found, locale_of(self.caller))
+        return not_modified(request, _tag(found, shown)) or _answer(found, shown)
 
     @operation(
         "Put a notification away",
         description="It leaves the inbox. What is on its way by mail still arrives.",
         status=204,
+        etag=True,
         errors=(NotFound,),
     )
     def delete(self, request: Request, notification_id: UUID) -> HttpResponse:
-        services.put_away(actor=self.caller, notification_id=notification_id)
+        services.put_away(
+            actor=self.caller,
+            notification_id=notification_id,
+            check=lambda found: require_match(request, _version(found)),
+        )
         return no_content()
 
 
@@ -111,11 +120,12 @@ class ReadMark(ApiView):
         "Mark a notification as read",
         response=NotificationShape,
         response_example=READ_EXAMPLE,
+        etag=True,
         errors=(NotFound,),
     )
     def post(self, request: Request, notification_id: UUID) -> HttpResponse:
         marked = services.mark(actor=self.caller, notification_id=notification_id, is_read=True)
-        return success(notification_shape(marked, locale_of(self.caller)))
+        return _answer(marked, notification_shape(marked, locale_of(self.caller)))
 
 
 class UnreadMark(ApiView):
@@ -125,11 +135,12 @@ class UnreadMark(ApiView):
         "Mark a notification as unread",
         response=NotificationShape,
         response_example=NOTIFICATION_EXAMPLE,
+        etag=True,
         errors=(NotFound,),
     )
     def post(self, request: Request, notification_id: UUID) -> HttpResponse:
         marked = services.mark(actor=self.caller, notification_id=notification_id, is_read=False)
-        return success(notification_shape(marked, locale_of(self.caller)))
+        return _answer(marked, notification_shape(marked, locale_of(self.caller)))
 
 
 class AllRead(ApiView):
@@ -177,6 +188,20 @@ def _own(caller: Caller, notification_id: UUID) -> Notification:
     if found is None:
         raise NotFound
     return found
+
+
+def _answer(notification: Notification, shown: dict[str, Any]) -> HttpResponse:
+    return success(shown, headers={"ETag": etag(_tag(notification, shown))})
+
+
+def _tag(notification: Notification, shown: dict[str, Any]) -> str:
+    """Return its version, and a digest of what is shown: in another language, or reworded, it reads differently."""
+    return tag_of(_version(notification), shown)
+
+
+def _version(notification: Notification) -> str:
+    """Return what tells its states apart, which are two: not read, and read at a moment."""
+    return "unread" if notification.read_at is None else f"{notification.read_at.timestamp() * 1_000_000:.0f}"
 
 
 def _filters(query: dict[str, Any]) -> dict[str, Any]:

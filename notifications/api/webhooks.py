@@ -13,7 +13,7 @@ from core.api.concurrency import etag, not_modified, require_match
 from core.api.envelope import created, no_content, success
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import CreatedQuery, parse_query, trimmed
 from core.api.serializers import parse
 from core.api.views import ApiView
 from core.errors import ActingOnBehalf, Conflict, NotFound, PreconditionFailed
@@ -36,19 +36,19 @@ _WRITE_EXAMPLE: Final = {name: WEBHOOK_EXAMPLE[name] for name in ("url", "events
 _SORTS: Final = {"created_at": "created_at"}
 
 
-class DeliveryQuery(PagedQuery):
+class DeliveryQuery(CreatedQuery):
     """Which deliveries."""
 
     state = serializers.ChoiceField(required=False, choices=DELIVERY_STATES)
     type = serializers.CharField(required=False, max_length=100)
 
 
-WebhookListQuery: Final = trimmed(PagedQuery, WebhookShape)
+WebhookListQuery: Final = trimmed(CreatedQuery, WebhookShape)
 
 
 class Webhooks(ApiView):
     access = {"GET": SIGNED_IN, "POST": SIGNED_IN}
-    keeps_secrets = True
+    keeps_secrets = frozenset({"POST"})
 
     @operation(
         "List one's webhooks",
@@ -76,6 +76,7 @@ class Webhooks(ApiView):
         request_example=_WRITE_EXAMPLE,
         response_example={**WEBHOOK_EXAMPLE, "last_success_at": None, "secret": SECRET_EXAMPLE},
         errors=(Conflict, ActingOnBehalf),
+        etag=True,
     )
     def post(self, request: Request) -> HttpResponse:
         made = webhooks.create_endpoint(actor=self.caller, **_values(parse(WebhookInput, request)))
@@ -153,6 +154,7 @@ class WebhookSecret(ApiView):
             "secret": SECRET_EXAMPLE,
         },
         errors=(ActingOnBehalf,),
+        etag=True,
     )
     def post(self, request: Request, webhook_id: UUID) -> HttpResponse:
         made = webhooks.rotate_secret(actor=self.caller, endpoint_id=webhook_id)

@@ -1,5 +1,6 @@
 """What people do with their notifications: read them, mark them as unread, put them away."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django.db import transaction
@@ -33,9 +34,14 @@ def mark_all_read(*, actor: Caller) -> int:
 
 
 @transaction.atomic
-def put_away(*, actor: Caller, notification_id: UUID) -> None:
-    """Take a notification out of the actor's inbox; raises `NotFound`. What is on its way by mail still arrives."""
+def put_away(*, actor: Caller, notification_id: UUID, check: Callable[[Notification], None] | None = None) -> None:
+    """Take a notification out of the actor's inbox; raises `NotFound`. What is on its way by mail still arrives.
+
+    `check` is given it as it is now, and may refuse.
+    """
     notification = _locked(actor, notification_id)
+    if check is not None:
+        check(notification)
     Notification.objects.filter(pk=notification.pk).update(archived_at=Now())
     _publish("archived", notification, actor)
 

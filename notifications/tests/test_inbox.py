@@ -176,3 +176,22 @@ def test_one_key_tells_each_person_once(owner: Any, stranger: Any, drain: Drain,
 
     assert (told.people, told.messages) == (1, 1)
     assert sorted(mail["To"] for mail in smtp_sink.mails) == [owner.email, stranger.email]
+
+
+def test_a_notification_has_a_tag_that_reading_it_changes(owner: Any, client_of: ClientOf) -> None:
+    row, client = tell(owner), client_of(owner)
+    path = f"{INBOX}/{row.pk}"
+
+    first = client.get(path)["ETag"]
+    known = client.get(path, headers={"If-None-Match": first})
+    read = client.post(f"{path}/read")["ETag"]
+
+    assert (known.status_code, known.content) == (304, b"")
+    assert read == client.get(path)["ETag"] != first
+    assert client.get(path, headers={"If-None-Match": first}).status_code == 200
+    refused = client.delete(path, headers={"If-Match": first})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (412, "PRECONDITION_FAILED")
+    assert client.get(path).status_code == 200
+    type(owner).objects.filter(pk=owner.pk).update(locale="de")
+    assert client.delete(path, headers={"If-Match": read}).status_code == 204
+    assert client.get(path).status_code == 404

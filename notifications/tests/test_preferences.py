@@ -58,6 +58,8 @@ def test_what_is_read_can_be_changed_and_sent_back_whole(owner: Any, client_of: 
         ({"matrix": {"account.password_changed": {"email": False}}}, "matrix.account.password_changed.email", "locked"),
         ({"matrix": {"nothing": {"email": True}}}, "matrix.nothing", "unknown"),
         ({"matrix": {"resource.shared": {"pigeon": True}}}, "matrix.resource.shared.pigeon", "unknown"),
+        ({"matrix": {"resource.shared": {"email": "no"}}}, "matrix.resource.shared.email", "invalid"),
+        ({"matrix": {"resource.shared": {"email": 0}}}, "matrix.resource.shared.email", "invalid"),
         ({"digest": "yearly"}, "digest", "invalid_choice"),
         ({"quiet_hours": {**NIGHT, "time_zone": "Mars/Olympus"}}, "quiet_hours.time_zone", "unknown_time_zone"),
         ({"quiet_hours": {**NIGHT, "end": "22:00"}}, "quiet_hours.end", "empty"),

@@ -105,6 +105,7 @@ class Comments(ApiView):
         request_example=_INPUT_EXAMPLE,
         response_example=_EXAMPLE,
         errors=(NotFound, Conflict),
+        etag=True,
     )
     def post(self, request: Request, resource_id: UUID) -> HttpResponse:
         comment = add_comment(actor=self.caller, resource_id=resource_id, body=parse(CommentInput, request)["body"])

@@ -14,7 +14,7 @@ from accounts.models import User
 from core.api.access import PUBLIC
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import LoggedQuery, parse_query, trimmed
 from core.api.views import ApiView
 from core.audit import shown_payloads
 from core.errors import NotFound
@@ -45,7 +45,7 @@ class ResourceEventShape(serializers.Serializer[Any]):
     occurred_at = serializers.DateTimeField()
 
 
-ResourceEventListQuery: Final = trimmed(PagedQuery, ResourceEventShape)
+ResourceEventListQuery: Final = trimmed(LoggedQuery, ResourceEventShape)
 
 
 class ResourceEvents(ApiView):
@@ -73,8 +73,8 @@ class ResourceEvents(ApiView):
             request,
             parse_query(ResourceEventListQuery, request),
             shape_all=lambda rows: _shapes(self.caller, rows),
-            sorts={"seq": "seq"},
-            default_sort="-seq",
+            sorts={"occurred_at": "seq"},
+            default_sort="-occurred_at",
         )
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
+from core.api.concurrency import linked_tags, tag_of
 from core.api.serializers import StrictSerializer
 from core.api.uploads import MEBIBYTE, Upload, UploadField
 from resources.api.serializers import OwnerShape
@@ -99,6 +100,12 @@ def file_shape(version: FileVersion) -> dict[str, Any]:
         "updated_at": version.updated_at,
         "url": link_to(version),
     }
+
+
+def file_tags(version: FileVersion) -> tuple[str, ...]:
+    """Return what the ETag of a file says, and says still: the number of its version, and what else is shown."""
+    shown = (version.number, version.updated_at, version.state, version.file.owner.name)
+    return linked_tags(*shown) if version.state == FileState.READY else (tag_of(*shown),)
 
 
 def version_shape(version: FileVersion) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from rest_framework.request import Request
 
 from core.api.access import PUBLIC, SIGNED_IN
-from core.api.concurrency import etag, require_match
+from core.api.concurrency import etag, not_modified, require_match
 from core.api.envelope import no_content, success
 from core.api.operations import operation
 from core.api.serializers import parse
@@ -25,6 +25,7 @@ from resources.api.file_shapes import (
     FileVersionShape,
     UploadInput,
     file_shape,
+    file_tags,
     sent,
     version_shape,
 )
@@ -80,19 +81,23 @@ class OneFile(ApiView):
         ),
         response=FileShape,
         response_example=FILE_EXAMPLE,
+        etag=True,
         errors=(NotFound,),
     )
     def get(self, request: Request, file_id: UUID) -> HttpResponse:
-        return success(file_shape(file_for(self.caller, file_id)))
+        version = file_for(self.caller, file_id)
+        tags = file_tags(version)
+        return not_modified(request, *tags) or success(file_shape(version), headers={"ETag": etag(tags[0])})
 
     @operation(
         "Delete a file",
         description="With all its versions. Not while a resource has it (409).",
         status=204,
+        etag=True,
         errors=(Conflict,),
     )
     def delete(self, request: Request, file_id: UUID) -> HttpResponse:
-        delete_file(actor=self.caller, file_id=file_id)
+        delete_file(actor=self.caller, file_id=file_id, precondition=partial(require_match, request))
         return no_content()
 
 
@@ -171,6 +176,7 @@ class ResourceFiles(ApiView):
         request_example={"file": FILE_EXAMPLE["id"], "slot": "cover"},
         response_example=ATTACHED_EXAMPLE,
         errors=(Conflict, PreconditionFailed),
+        etag=True,
     )
     def post(self, request: Request, resource_id: UUID) -> HttpResponse:
         wanted = parse(AttachmentInput, request)

@@ -93,7 +93,7 @@ class Transfer(ApiView):
         request_example={"owner": EXAMPLE["owner"]["id"]},
         response_example={"id": EXAMPLE["id"], "owner": EXAMPLE["owner"], "version": 2},
         etag=True,
-        errors=(NotFound, Conflict),
+        errors=(NotFound, Conflict, PreconditionFailed),
     )
     def post(self, request: Request, resource_id: UUID) -> HttpResponse:
         resource = transfer_resource(

@@ -129,6 +129,7 @@ class SavedViews(ApiView):
         request_example=_INPUT_EXAMPLE,
         response_example=_EXAMPLE,
         errors=(Conflict,),
+        etag=True,
     )
     def post(self, request: Request) -> HttpResponse:
         values = parse(SavedViewInput, request)

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from core.api.access import PUBLIC
-from core.api.concurrency import etag
+from core.api.concurrency import etag, not_modified
 from core.api.envelope import success_json
 from core.api.fields import SecretField
 from core.api.operations import operation
@@ -45,9 +45,10 @@ class Shared(ApiView):
         response=SharedShape,
         response_example=_EXAMPLE,
         errors=(NotFound, InvalidCredentials),
+        etag=True,
     )
     def get(self, request: Request, token: str) -> HttpResponse:
-        return self._opened(token, None)
+        return self._opened(request, token, None)
 
     @operation(
         "Open a link with its password",
@@ -57,11 +58,13 @@ class Shared(ApiView):
         request_example={"password": "open sesame"},
         response_example=_EXAMPLE,
         errors=(NotFound, InvalidCredentials),
+        etag=True,
     )
     def post(self, request: Request, token: str) -> HttpResponse:
-        return self._opened(token, parse(LinkPasswordInput, request)["password"])
+        return self._opened(request, token, parse(LinkPasswordInput, request)["password"])
 
-    def _opened(self, token: str, password: str | None) -> HttpResponse:
+    def _opened(self, request: Request, token: str, password: str | None) -> HttpResponse:
         resource_id = open_link(actor=self.caller, token=token, password=password)
         raw, version = reading.linked_json(resource_id)
-        return success_json(raw, headers={"ETag": etag(version)})
+        known = not_modified(request, version) if request.method in {"GET", "HEAD"} else None
+        return known or success_json(raw, headers={"ETag": etag(version)})

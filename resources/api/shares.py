@@ -16,7 +16,7 @@ from core.api.envelope import created, no_content, success
 from core.api.fields import EmailAddressField, NameField, SecretField
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import CreatedQuery, parse_query, trimmed
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound
@@ -117,7 +117,7 @@ class NewShareShape(ShareShape):
     url = serializers.CharField(required=False, help_text="A page that opens the link; shown this once.")
 
 
-ShareListQuery: Final = trimmed(PagedQuery, ShareShape)
+ShareListQuery: Final = trimmed(CreatedQuery, ShareShape)
 
 
 class Shares(ApiView):
@@ -125,7 +125,7 @@ class Shares(ApiView):
 
     access = {"GET": SIGNED_IN, "POST": SIGNED_IN}
     token_scopes = {"GET": "read:resource", "POST": "write:resource"}
-    keeps_secrets = True
+    keeps_secrets = frozenset({"POST"})
 
     @operation(
         "List the shares of a resource",

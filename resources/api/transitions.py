@@ -13,7 +13,7 @@ from core.api.concurrency import etag, require_match
 from core.api.envelope import success, success_json
 from core.api.operations import operation
 from core.api.views import ApiView
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, PreconditionFailed
 from resources.api import reading
 from resources.api.serializers import ResourceShape
 from resources.api.views import EXAMPLE
@@ -72,7 +72,7 @@ class OneTransition(ApiView):
         response=ResourceShape,
         response_example={**EXAMPLE, "type": "invoice", "status": "sent", "version": 2},
         etag=True,
-        errors=(NotFound, Conflict),
+        errors=(NotFound, Conflict, PreconditionFailed),
     )
     def post(self, request: Request, resource_id: UUID, name: str) -> HttpResponse:
         precondition = partial(require_match, request)

@@ -146,6 +146,7 @@ class ResourceTypes(ApiView):
         request_example=_INPUT_EXAMPLE,
         response_example=EXAMPLE,
         errors=(Conflict,),
+        etag=True,
     )
     def post(self, request: Request) -> HttpResponse:
         kind = types.create_type(actor=self.caller, new=NewType(**parse(NewTypeInput, request)))
@@ -208,7 +209,11 @@ class OneResourceType(ApiView):
         return success(type_shape(kind), headers={"ETag": etag(kind.version)})
 
 
-TypeVersionListQuery: Final = trimmed(PagedQuery, TypeVersionShape)
+class TypeVersionQuery(SortedQuery, PagedQuery):
+    sortable = frozenset({"schema_version"})
+
+
+TypeVersionListQuery: Final = trimmed(TypeVersionQuery, TypeVersionShape)
 
 
 class ResourceTypeVersions(ApiView):
@@ -229,7 +234,12 @@ class ResourceTypeVersions(ApiView):
         versions = ResourceTypeVersion.objects.filter(type=_type_of(key))
         query = parse_query(TypeVersionListQuery, request)
         return paginate(
-            versions, request, query, shape=_version_shape, sorts={"number": "number"}, default_sort="-number"
+            versions,
+            request,
+            query,
+            shape=_version_shape,
+            sorts={"schema_version": "number"},
+            default_sort="-schema_version",
         )
 
 

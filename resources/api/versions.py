@@ -14,7 +14,7 @@ from core.api.envelope import success, success_json
 from core.api.operations import operation
 from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, PreconditionFailed
 from resources.api import history, reading
 from resources.api.serializers import ResourceShape
 from resources.api.views import EXAMPLE
@@ -87,7 +87,7 @@ class Reversion(ApiView):
         request_example={"version": 1},
         response_example={**EXAMPLE, "version": 4},
         etag=True,
-        errors=(NotFound, Conflict),
+        errors=(NotFound, Conflict, PreconditionFailed),
     )
     def post(self, request: Request, resource_id: UUID) -> HttpResponse:
         number = parse(RevertInput, request)["version"]

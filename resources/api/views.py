@@ -12,7 +12,7 @@ from core.api.concurrency import etag, not_modified, require_match
 from core.api.envelope import no_content, success, success_json
 from core.api.operations import operation
 from core.api.pagination import paginate
-from core.api.query import PagedQuery, parse_query, trimmed
+from core.api.query import PagedQuery, SortedQuery, parse_query, trimmed
 from core.api.serializers import parse
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound, ReauthenticationRequired
@@ -100,6 +100,7 @@ class ResourceList(ApiView):
         request_example=_INPUT_EXAMPLE,
         response_example=EXAMPLE,
         errors=(Conflict,),
+        etag=True,
     )
     def post(self, request: Request) -> HttpResponse:
         content = parse(NewResourceInput, request)
@@ -227,6 +228,7 @@ class Restoration(ApiView):
         response=ResourceShape,
         response_example={**EXAMPLE, "version": 3},
         errors=(NotFound, Conflict),
+        etag=True,
     )
     def post(self, request: Request, resource_id: UUID) -> HttpResponse:
         restore_resource(actor=self.caller, resource_id=resource_id)
@@ -234,7 +236,13 @@ class Restoration(ApiView):
         return success_json(raw, headers={"ETag": etag(version)})
 
 
-VersionListQuery: Final = trimmed(PagedQuery, VersionShape)
+class VersionQuery(SortedQuery, PagedQuery):
+    """The history, from either end."""
+
+    sortable = frozenset({"number"})
+
+
+VersionListQuery: Final = trimmed(VersionQuery, VersionShape)
 
 
 class VersionList(ApiView):

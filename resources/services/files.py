@@ -22,6 +22,7 @@ from resources.models import File, FileState, FileVariant, FileVersion
 from resources.services.file_contents import Examined, examine, store
 from resources.services.file_quota import lock_quota, refuse_beyond_quota
 from resources.services.variants import forget_variants
+from resources.services.writing import Precondition, no_precondition
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,14 @@ def upload_file(*, actor: Caller, sent: NewContent) -> FileVersion:
 
 
 @transaction.atomic
-def delete_file(*, actor: Caller, file_id: UUID) -> None:
+def delete_file(*, actor: Caller, file_id: UUID, precondition: Precondition = no_precondition) -> None:
     """Remove a file that no resource has, with all its versions: its owner may, and an administrator.
 
-    Raises `NotFound`, `PermissionDenied`, and `Conflict` while a resource has it.
+    `precondition` is given the number of the version that it shows. Raises `NotFound`, `PermissionDenied`, and
+    `Conflict` while a resource has it.
     """
     file = locked_file(file_id, actor=actor)
+    precondition(file.version)
     if file.attachments.exists():
         raise Conflict("A resource has this file; take it off there first.")
     remove_file(file, actor=actor)

@@ -15,7 +15,7 @@ from resources.access import Level
 from resources.models import File, FileVersion, Resource
 from resources.tests.factories import attach, create_file, create_resource, share
 from resources.tests.test_files import fetched, rows, stored
-from resources.tests.uploads import PATH, ClientOf, upload
+from resources.tests.uploads import PATH, ClientOf, upload, uploaded
 
 
 @pytest.fixture
@@ -86,3 +86,22 @@ def test_of_many_newer_versions_at_once_each_has_its_number(
     assert sorted(FileVersion.objects.values_list("number", flat=True)) == [1, 2, 3, 4]
     assert File.objects.get().version == 4
     assert len(stored()) == 4
+
+
+def test_a_file_has_a_tag_that_a_newer_version_changes(owner: User, client_of: ClientOf, local_files: Path) -> None:
+    client = client_of(owner)
+    path = f"{PATH}/{uploaded(client)['id']}"
+    first = client.get(path)["ETag"]
+
+    known = client.get(path, headers={"If-None-Match": first})
+    upload(client, b"Another.\n", path=f"{path}/versions")
+    newer = client.get(path, headers={"If-None-Match": first})
+    refused = client.delete(path, headers={"If-Match": first})
+
+    assert (known.status_code, known.content) == (304, b"")
+    assert (newer.status_code, newer.json()["data"]["version"]) == (200, 2)
+    assert newer["ETag"].startswith('"2-')
+    assert (refused.status_code, error_of(refused)["code"]) == (412, "PRECONDITION_FAILED")
+    assert client.get(path).status_code == 200
+    assert client.delete(path, headers={"If-Match": newer["ETag"]}).status_code == 204
+    assert client.get(path).status_code == 404

@@ -77,6 +77,19 @@ def test_a_link_shows_the_resource_to_whoever_has_it(
     assert client_of(stranger).get(f"/api/v1/resources/{thing.pk}").status_code == 404
 
 
+def test_who_has_this_version_is_not_sent_it_again(make: Any, anonymous: Client, thing: Resource) -> None:
+    link = make()
+    tag = anonymous.get(shared(link["token"]))["ETag"]
+
+    known = anonymous.get(shared(link["token"]), headers={"If-None-Match": tag})
+
+    assert (known.status_code, known.content, known["ETag"]) == (304, b"", tag)
+    assert known["Cache-Control"] == "no-store"
+    assert uses() == 2
+    Resource.objects.filter(pk=thing.pk).update(version=2)
+    assert anonymous.get(shared(link["token"]), headers={"If-None-Match": tag}).status_code == 200
+
+
 def test_the_secret_is_shown_once_and_kept_nowhere(
     make: Any, owner: User, thing: Resource, client_of: ClientOf
 ) -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -41,3 +43,18 @@ def test_a_write_to_the_version_that_was_read_is_done(anonymous: Client, headers
     response = anonymous.put("/api/v1/versioned", headers=headers)
 
     assert (response.status_code, response["ETag"]) == (200, '"4"')
+
+
+@pytest.mark.parametrize("tags", ['"1"', 'W/"1"', '"1", "2"', "1"])
+def test_what_has_no_version_is_no_version_that_somebody_may_mean(client_of: Any, owner: Any, tags: str) -> None:
+    client = client_of(owner)
+
+    refused = client.delete("/api/v1/notes", headers={"if-match": tags})
+
+    assert (refused.status_code, error_of(refused)["code"]) == (412, "PRECONDITION_FAILED")
+    assert client.delete("/api/v1/notes", headers={"if-match": "*"}).status_code == 204
+    assert client.delete("/api/v1/notes").status_code == 204
+
+
+def test_who_may_not_write_is_told_that_first(anonymous: Client) -> None:
+    assert anonymous.delete("/api/v1/notes", headers={"if-match": '"1"'}).status_code == 401
