@@ -24,7 +24,7 @@ from accounts.models.users import READ
 from accounts.services import users
 from accounts.services.users import NewUser
 from core.api.access import ANY_TOKEN, SIGNED_IN
-from core.api.concurrency import etag, not_modified, require_match
+from core.api.concurrency import etag, not_modified, require_match, tag_of
 from core.api.envelope import created, no_content, success
 from core.api.fields import NameField
 from core.api.operations import operation
@@ -119,7 +119,7 @@ class Users(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         user = users.create_user(actor=self.caller, new=NewUser(**parse(NewUserInput, request)))
-        return created(user_shape(user), location=f"/api/v1/users/{user.pk}", etag=etag(user.version))
+        return created(user_shape(user), location=f"/api/v1/users/{user.pk}", etag=etag(_tag(user)))
 
 
 class Me(ApiView):
@@ -161,7 +161,7 @@ class OneUser(ApiView):
         user = _user(user_id)
         is_whole = self.caller.id == user.pk or self.caller.holds(READ)
         shape = user_shape if is_whole else public_user_shape
-        version = f"{user.version}" if is_whole else f"{user.version}.public"
+        version = _tag(user) if is_whole else f"{user.version}.public"
         return not_modified(request, version) or success(shape(user), headers={"ETag": etag(version)})
 
     @operation(
@@ -207,7 +207,7 @@ class OneUser(ApiView):
     def _change(self, request: Request, user_id: UUID, changes: dict[str, Any]) -> HttpResponse:
         check_version = partial(require_match, request)
         user = users.change_user(actor=self.caller, user_id=user_id, changes=changes, check_version=check_version)
-        return success(user_shape(user), headers={"ETag": etag(user.version)})
+        return success(user_shape(user), headers={"ETag": etag(_tag(user))})
 
 
 class RestoreUser(ApiView):
@@ -223,7 +223,12 @@ class RestoreUser(ApiView):
     )
     def post(self, request: Request, user_id: UUID) -> HttpResponse:
         user = users.restore_user(actor=self.caller, user_id=user_id)
-        return success(user_shape(user), headers={"ETag": etag(user.version)})
+        return success(user_shape(user), headers={"ETag": etag(_tag(user))})
+
+
+def _tag(user: User) -> str:
+    """Return the version, and after it what the role is called where that has changed since."""
+    return tag_of(user.version, user.role.name) if user.role.updated_at > user.updated_at else f"{user.version}"
 
 
 def _user(user_id: UUID) -> User:

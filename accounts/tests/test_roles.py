@@ -232,3 +232,19 @@ def test_the_database_takes_only_a_list_of_permissions(db: None, value: str) -> 
         connection.cursor() as cursor,
     ):
         cursor.execute(statement, [value])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_user_whose_role_is_called_otherwise_is_sent_anew(
+    admin: User, owner: User, editor_role: Role, client_of: ClientOf
+) -> None:
+    client, person = client_of(admin), f"/api/v1/users/{owner.pk}"
+    tag = client.patch(person, {"role": "editor"})["ETag"]
+    assert client.get(person, headers={"If-None-Match": tag}).status_code == 304
+
+    client.patch(of(editor_role), {"name": "author"})
+
+    renamed = client.get(person, headers={"If-None-Match": tag})
+    assert (renamed.status_code, renamed.json()["data"]["role"]) == (200, "author")
+    assert client.get(person, headers={"If-None-Match": renamed["ETag"]}).status_code == 304
+    assert client.patch(person, {"name": "Olive"}, headers={"If-Match": renamed["ETag"]}).status_code == 200

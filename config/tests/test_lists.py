@@ -74,8 +74,9 @@ def test_a_list_in_the_order_of_making_begins_at_either_end(client_of: ClientOf,
         assert len(usual) >= 3
         assert turned == usual[::-1]
         assert client.get(each, {"sort": f"-{by}"}).json()["data"] == usual
-        first = client.get(each, {"sort": by, "per_page": 2, "cursor": ""}).json()
-        following = client.get(each, {"sort": by, "per_page": 2, "cursor": first["meta"]["next_cursor"]}).json()
+        part = f"{each}?sort={by}&per_page=2&cursor="
+        first = client.get(part).json()
+        following = client.get(f"{part}{first['meta']['next_cursor']}").json()
         assert [*first["data"], *following["data"]] == turned[:4]
 
 

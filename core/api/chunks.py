@@ -1,13 +1,16 @@
 """Bodies that Django would not read: those in chunks, which it takes for empty, and uploads beyond its one limit."""
 
 import hashlib
+import re
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from core.errors import ParseFailed, PayloadTooLarge
+
+_BOUNDARY: Final = re.compile(r'\Amultipart/[^;]*;(?:.*;)?\s*boundary="?([^";\s]+)', re.IGNORECASE)
 
 
 def read_body(request: HttpRequest, limit: int | None) -> None:
@@ -32,7 +35,7 @@ def spool_body(request: HttpRequest, limit: int, to: IO[bytes]) -> int:
         if not meta.get("wsgi.input_terminated"):
             raise _endless()
         source = meta["wsgi.input"]
-    digest = hashlib.sha256()
+    digest = BodyDigest(meta.get("CONTENT_TYPE", ""))
 
     def keep(chunk: bytes) -> None:
         digest.update(chunk)
@@ -41,6 +44,32 @@ def spool_body(request: HttpRequest, limit: int, to: IO[bytes]) -> int:
     length = _copy(source, limit, keep)
     request._body = digest.digest()  # where Django keeps a body that was read
     return length
+
+
+class BodyDigest:
+    """What tells one body from another: SHA-256 without the boundary of its parts, which each try makes up anew."""
+
+    def __init__(self, content_type: str) -> None:
+        found = _BOUNDARY.search(content_type)
+        self._boundary = found.group(1).encode() if found else b""
+        self._digest = hashlib.sha256()
+        self._rest = b""
+
+    def update(self, chunk: bytes) -> None:
+        """Add the next bytes; as many are held back as a boundary between two chunks may have begun with."""
+        if not self._boundary:
+            self._digest.update(chunk)
+            return
+        # No boundary holds a NUL, so that what stands on both sides of it never makes another one.
+        content = (self._rest + chunk).replace(self._boundary, b"\0")
+        kept = max(0, len(content) - len(self._boundary) + 1)
+        self._digest.update(content[:kept])
+        self._rest = content[kept:]
+
+    def digest(self) -> bytes:
+        """Return the digest; nothing is to be added afterwards."""
+        self._digest.update(self._rest)
+        return self._digest.digest()
 
 
 def _is_in_chunks(request: HttpRequest) -> bool:

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from core import idempotency
 from core.api.access import caller_of
+from core.api.chunks import BodyDigest
 from core.api.envelope import CONTENT_TYPE
 from core.api.errors import as_application_error
 from core.api.throttling import address_key
@@ -46,7 +47,7 @@ def _run(handler: Callable[[], HttpResponseBase], claim: Claim) -> HttpResponseB
 def _request_of(request: Request, ignored_cookies: frozenset[str]) -> idempotency.Request:
     key = idempotency.checked_key(request.META[HEADER])
     caller = caller_of(request)
-    parts = [(request.method or "").encode(), request._request.get_full_path().encode(), request._request.body]
+    parts = [(request.method or "").encode(), _path_of(request).encode(), _body_of(request)]
     if caller.id is not None:
         # What was answered to an administrator in a user's place is not for the user, nor the other way round.
         stay = f"/{caller.impersonated_by}" if caller.impersonated_by else ""
@@ -54,6 +55,22 @@ def _request_of(request: Request, ignored_cookies: frozenset[str]) -> idempotenc
     # Many may share an address; a cookie is all that may tell one of them from the next.
     parts += [f"{name}={request.COOKIES[name]}".encode() for name in sorted(request.COOKIES.keys() - ignored_cookies)]
     return idempotency.Request(f"address:{address_key()}", key, idempotency.fingerprint_of(*parts))
+
+
+def _path_of(request: Request) -> str:
+    """Return path and query; a trailing slash makes no other request."""
+    path, mark, query = request._request.get_full_path().partition("?")
+    return f"{path.removesuffix('/')}{mark}{query}"
+
+
+def _body_of(request: Request) -> bytes:
+    """Return the body; of one in parts what is left without their boundary, which each try makes up anew."""
+    content_type, body = request.META.get("CONTENT_TYPE", ""), request._request.body
+    if not content_type.lower().startswith("multipart/"):
+        return body
+    digest = BodyDigest(content_type)
+    digest.update(body)
+    return digest.digest()
 
 
 def _answer_of(response: HttpResponse) -> Answer:

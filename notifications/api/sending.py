@@ -18,16 +18,21 @@ class RecipientsInput(StrictSerializer):
     """One of the three."""
 
     users = serializers.ListField(
-        child=serializers.UUIDField(), min_length=1, max_length=MOST_NAMED, required=False, help_text="Their ids."
+        child=serializers.UUIDField(),
+        min_length=1,
+        max_length=MOST_NAMED,
+        required=False,
+        allow_null=True,
+        help_text="Their ids.",
     )
-    role = serializers.CharField(max_length=50, required=False, help_text="Everybody with this role.")
-    all = serializers.BooleanField(required=False, help_text="`true`: everybody.")
+    role = serializers.CharField(max_length=50, required=False, allow_null=True, help_text="Everybody with this role.")
+    all = serializers.BooleanField(required=False, allow_null=True, help_text="`true`: everybody.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = [name for name, value in attrs.items() if value]
+        given = {name: value for name, value in attrs.items() if value}
         if len(given) != 1:
             raise serializers.ValidationError("Give one of users, role and all.", code="required")
-        return attrs
+        return given
 
 
 class SendInput(StrictSerializer):

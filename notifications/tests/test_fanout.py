@@ -203,3 +203,25 @@ def test_whoever_may_not_send_any_more_when_it_runs_tells_nobody(
     job = Job.objects.get(pk=response.json()["data"]["id"])
     assert (job.state, job.error_code) == ("failed", "permission_denied")
     assert (smtp_sink.mails, Notification.objects.filter(kind="system.broadcast").count()) == ([], 0)
+
+
+def test_a_receiver_that_is_null_is_none(owner: Any, admin: Any, client_of: ClientOf) -> None:
+    client = client_of(admin)
+
+    sent = client.post(SEND, body({"users": [str(owner.pk)], "role": None, "all": None}))
+    nobody = client.post(SEND, body({"users": None, "role": None, "all": None}))
+
+    assert (sent.status_code, sent.json()["data"]["total"]) == (202, 1)
+    assert nobody.status_code == 400
+    assert Job.objects.filter(kind=JOB_KIND).count() == 1
+
+
+@pytest.mark.parametrize("text", [5, True, None, ["Hello"]])
+def test_what_is_told_is_text_and_nothing_that_could_be_taken_for_it(
+    admin: Any, client_of: ClientOf, text: Any
+) -> None:
+    refused = client_of(admin).post(SEND, body(data={**NEWS, "title": text}))
+
+    assert refused.status_code == 400
+    assert [one["field"] for one in refused.json()["error"]["details"]] == ["data.title"]
+    assert not Job.objects.exists()

@@ -1,6 +1,8 @@
 """POST /exports: what a list shows, as a file."""
 
+import csv
 import json
+from io import StringIO
 from typing import Any
 
 from django.http import HttpResponse
@@ -18,7 +20,8 @@ from resources.services.exporting import FORMATS, request_export
 
 
 class FiltersField(serializers.DictField):
-    """The filters of a list: each a text, or a list of texts where it may be repeated; over `data` also plain JSON."""
+    """The filters of a list: each a text, or a list of texts where it may be repeated; over `data` also plain JSON, and
+    a list of it for `in`."""
 
     child = serializers.JSONField()
 
@@ -80,10 +83,22 @@ def parameters_from(type_key: str | None, filters: dict[str, Any]) -> dict[str, 
 def _texts(name: str, value: Any) -> list[str]:
     if name.startswith(PREFIX) and isinstance(value, bool | int | float):
         return [json.dumps(value)]
+    if name.startswith(PREFIX) and name.endswith("__in") and isinstance(value, list):
+        return [_commas(name, value)]
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(one, str) for one in values):
         raise ValidationFailed.of(f"filters.{name[:100]}", "invalid", "Give a text, as in a query string.")
     return values
+
+
+def _commas(name: str, values: list[Any]) -> str:
+    """Return the values of `in` as a query string has them: with commas between them, in quotes where one has some."""
+    texts = [one if isinstance(one, str) else json.dumps(one) for one in values]
+    if not texts or not all(isinstance(one, str | bool | int | float) for one in values):
+        raise ValidationFailed.of(f"filters.{name[:100]}", "invalid", "Give a list of plain values.")
+    line = StringIO()
+    csv.writer(line, lineterminator="").writerow(texts)
+    return line.getvalue()
 
 
 def _below_filters(error: ValidationFailed) -> ValidationFailed:

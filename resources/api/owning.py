@@ -54,7 +54,8 @@ class ResourceByExternalId(ApiView):
         description=(
             "Safe to repeat and safe under concurrency: 201 when it was made, 200 when it was replaced. Every owner "
             "has ids of their own for each type: what somebody else keeps under this id is neither seen nor touched. A "
-            "resource in the bin keeps its id without holding it."
+            "resource in the bin keeps its id without holding it. One slash at the end is no part of the id. "
+            "`If-None-Match: *` makes a new one or nothing (412)."
         ),
         request=ChangedResourceInput,
         response=ResourceShape,
@@ -65,7 +66,9 @@ class ResourceByExternalId(ApiView):
         errors=(Conflict,),
     )
     def put(self, request: Request, type: str, external_id: str) -> HttpResponse:
-        content = Content(**_content(parse(ChangedResourceInput, request), type, external_id))
+        # As on every path, one slash at the end is as good as none.
+        known = external_id.removesuffix("/")
+        content = Content(**_content(parse(ChangedResourceInput, request), type, known))
         resource, is_new = upsert_resource(
             actor=self.caller, type_key=type, content=content, precondition=partial(_require_match, request)
         )
@@ -118,6 +121,9 @@ def _content(body: dict[str, Any], type_key: str, external_id: str) -> dict[str,
 
 
 def _require_match(request: Request, version: int) -> None:
-    if version == ABSENT and "HTTP_IF_MATCH" in request.META:
+    unwanted = "HTTP_IF_MATCH" if version == ABSENT else "HTTP_IF_NONE_MATCH"
+    if version == ABSENT and unwanted in request.META:
+        raise PreconditionFailed
+    if version != ABSENT and request.META.get(unwanted, "").strip() == "*":
         raise PreconditionFailed
     require_match(request, version)

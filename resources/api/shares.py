@@ -87,17 +87,21 @@ class NewShareInput(StrictSerializer):
     """A share to be: exactly one of user, role and link."""
 
     user = UserReference(
-        required=False, max_length=255, help_text="A user's id; callers with `read:user` may give an e-mail address."
+        required=False,
+        allow_null=True,
+        max_length=255,
+        help_text="A user's id; callers with `read:user` may give an e-mail address.",
     )
-    role = NameField(required=False, max_length=50, help_text="Name of a role: everyone who has it.")
-    link = LinkInput(required=False, help_text="Whoever has the address reads, without an account.")
+    role = NameField(required=False, allow_null=True, max_length=50, help_text="Name of a role: everyone who has it.")
+    link = LinkInput(required=False, allow_null=True, help_text="Whoever has the address reads, without an account.")
     access = LevelField()
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if len(attrs.keys() & set(_RECEIVERS)) != 1:
+        given = {name: value for name, value in attrs.items() if name not in _RECEIVERS or value is not None}
+        if len(given.keys() & set(_RECEIVERS)) != 1:
             raise ValidationError([ErrorDetail("Give exactly one of user, role and link.", code="one_receiver")])
-        return attrs
+        return given
 
 
 class ChangedShareInput(StrictSerializer):

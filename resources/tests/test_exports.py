@@ -96,6 +96,8 @@ def test_filters_are_those_of_the_list(client: Client, owner: User, stranger: Us
     assert names(filters={"q": "item"}) == ["An item"]
     assert names(type="letter", filters={"data.number": "7"}) == ["A letter"]
     assert names(type="letter", filters={"data.total": -1.5, "data.paid": True}) == ["A letter"]
+    assert names(type="letter", filters={"data.number__in": ["7", "8,9"]}) == ["A letter"]
+    assert names(type="letter", filters={"data.total__in": [-1.5, 2]}) == ["A letter"]
     assert names(filters={"access": "viewer"}) == ["Public letter"]
     assert names(filters={"created_after": "2100-01-01T00:00:00Z"}) == []
 
@@ -186,6 +188,8 @@ def test_a_workbook_types_its_cells(owner: User, exported: Any) -> None:
         ({"format": "pdf"}, [("format", "invalid_choice")]),
         ({"type": "nothing"}, [("type", "does_not_exist")]),
         ({"filters": {"colour": "red"}}, [("filters.colour", "unknown_parameter")]),
+        ({"type": "item", "filters": {"data.a__in": [[1]]}}, [("filters.data.a__in", "invalid")]),
+        ({"type": "item", "filters": {"data.a__in": []}}, [("filters.data.a__in", "invalid")]),
         ({"filters": {"page": "1"}}, [("filters.page", "unknown_parameter")]),
         ({"filters": {"created_after": "soon"}}, [("filters.created_after", "invalid")]),
         ({"filters": {"status": ["a", "b"]}}, [("filters.status", "repeated")]),

@@ -218,3 +218,16 @@ def test_the_page_asks_for_the_password_of_a_link_that_has_one(make: Any, client
     assert client.post("/shared", {"token": token, "password": "open barley"}).status_code == 401
     assert uses() == 0
     assert "Plan" in client.post("/shared", {"token": token, "password": PASSWORD}).content.decode()
+
+
+def test_a_receiver_that_is_null_is_none(owner: User, stranger: User, thing: Resource, client_of: ClientOf) -> None:
+    client, path = client_of(owner), f"/api/v1/resources/{thing.pk}/shares"
+    to_nobody = {"user": None, "role": None, "link": None, "access": "viewer"}
+
+    made = client.post(path, {**to_nobody, "user": str(stranger.pk)}, "application/json")
+    refused = client.post(path, to_nobody, "application/json")
+
+    assert (made.status_code, made.json()["data"]["user"]["id"]) == (201, str(stranger.pk))
+    assert refused.status_code == 400
+    assert [one["code"] for one in refused.json()["error"]["details"]] == ["one_receiver"]
+    assert Share.objects.count() == 1

@@ -145,3 +145,21 @@ def test_an_upsert_needs_a_sign_in(anonymous: Client, owner: User) -> None:
 
     assert anonymous.put(f"{PATH}/x", {"name": "Mine"}).status_code == 401
     assert Resource.objects.get().name == "A thing"
+
+
+def test_one_slash_at_the_end_is_as_good_as_none(client: Client) -> None:
+    statuses = [client.put(f"{PATH}/inv-1{end}", {"name": "March"}).status_code for end in ("", "/", "//", "//")]
+
+    assert statuses == [201, 200, 201, 200]
+    assert sorted(Resource.objects.values_list("external_id", flat=True)) == ["inv-1", "inv-1/"]
+
+
+def test_who_wants_a_new_one_replaces_nothing(client: Client) -> None:
+    new = {"If-None-Match": "*"}
+
+    made = client.put(f"{PATH}/inv-1", {"name": "March"}, headers=new)
+    refused = client.put(f"{PATH}/inv-1", {"name": "April"}, headers=new)
+
+    assert (made.status_code, refused.status_code) == (201, 412)
+    assert refused.json()["error"]["code"] == "PRECONDITION_FAILED"
+    assert list(Resource.objects.values_list("name", "version")) == [("March", 1)]

@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from core import idempotency, purge
+from core.api.chunks import BodyDigest
 from core.models import IdempotencyKey, OutboxRow
 from core.tests.api.answers import details_of, error_of
 
@@ -169,3 +170,30 @@ def _post_and_close() -> Any:
 def test_a_safe_request_ignores_the_key(anonymous: Client) -> None:
     assert anonymous.get("/api/v1/notes", headers=KEY).status_code == 200
     assert IdempotencyKey.objects.count() == 0
+
+
+def test_a_trailing_slash_makes_no_other_request(anonymous: Client) -> None:
+    first = anonymous.post(MADE, headers=KEY)
+    second = anonymous.post(f"{MADE}/", headers=KEY)
+
+    assert (first.content, second["Idempotency-Replayed"]) == (second.content, "true")
+    assert rows() == 1
+
+
+def in_parts(boundary: str, content: str) -> tuple[bytes, str]:
+    part = f'Content-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n{content}'
+    return f"--{boundary}\r\n{part}\r\n--{boundary}--\r\n".encode(), f'multipart/form-data; boundary="{boundary}"'
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 65_536])
+def test_a_body_in_parts_is_the_same_under_another_boundary(size: int) -> None:
+    def digest(boundary: str, content: str) -> bytes:
+        body, content_type = in_parts(boundary, content)
+        made = BodyDigest(content_type)
+        for start in range(0, len(body), size):
+            made.update(body[start : start + size])
+        return made.digest()
+
+    assert digest("----first", "A note.") == digest("ssecond-boundary", "A note.")
+    assert digest("----first", "A note.") != digest("----first", "Another.")
+    assert digest("b", "A note.") != digest("b", "A note")
