@@ -22,6 +22,6 @@ def make_replica(primary: Locations, folder: Path) -> tuple[Postgres, Locations]
     log = places.log_dir / "copy.log"
     with process.open_log(log) as output:
         assert process.start(copy, output=output).wait(60) == 0, log.read_text()
-    server = Postgres(places)
+    server = Postgres(places, durable=False)  # as much room as its primary has, or it does not start
     server.start()
     return server, places

