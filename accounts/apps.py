@@ -21,4 +21,5 @@ class AccountsConfig(AppConfig):
         providers()
         for module in SECOND_FACTORS:
             import_module(module)
+        import_module("accounts.services.standing")
         import_module("accounts.checks")

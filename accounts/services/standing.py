@@ -5,8 +5,10 @@ from uuid import UUID
 
 from accounts.models import ApiToken, User
 from core.permissions import Caller, limited
+from core.standing import knows_callers
 
 
+@knows_callers
 def caller_now(*, user_id: UUID, token_id: UUID | None = None, impersonated_by: UUID | None = None) -> Caller | None:
     """Return the caller as they would be let in now; None for one who is disabled, deleted, or whose token has ended.
 

@@ -19,6 +19,7 @@ from core.events import publish
 from core.jobs import Done, JobFailed, Work, create_job
 from core.models import Job
 from core.permissions import Caller
+from core.standing import caller_now
 from notifications.kinds import KINDS, Kind
 from notifications.services.notifying import News, notify_many
 from notifications.services.releasing import promise_release
@@ -83,7 +84,7 @@ def send_to_many(*, actor: Caller, kind: str, context: Mapping[str, str], to: Re
 def tell_chunk(work: Work) -> Done | None:
     """Tell the next chunk of people, in the transaction that also keeps how far it is; `Done` after the last."""
     parameters = work.parameters
-    _refuse_who_may_no_longer(parameters.get("by", ""))
+    _refuse_who_may_no_longer(work)
     rest = Recipients.from_json(parameters["to"]).people().order_by("pk")
     if "after" in work.checkpoint:
         rest = rest.filter(pk__gt=work.checkpoint["after"])
@@ -99,12 +100,16 @@ def tell_chunk(work: Work) -> Done | None:
     return None
 
 
-def _refuse_who_may_no_longer(user_id: str) -> None:
-    """Raise `JobFailed` where whoever asked has lost the right since, or is gone; what the system does needs none."""
+def _refuse_who_may_no_longer(work: Work) -> None:
+    """Raise `JobFailed` where whoever asked has lost the right since, is gone, or came with a token that has ended.
+
+    What the system does needs no right.
+    """
+    user_id = work.parameters.get("by", "")
     if not user_id:
         return
-    sender = get_user_model()._default_manager.filter(pk=user_id, is_active=True).first()
-    if sender is None or not Caller.of(sender).holds(PERMISSION):
+    sender = caller_now(user_id=UUID(user_id), token_id=work.token_id)
+    if sender is None or not sender.holds(PERMISSION):
         raise JobFailed("Whoever asked for this may not do it any more.", code="permission_denied")
 
 
