@@ -6,8 +6,18 @@ from core.events import subscriber
 from core.models import Event
 from notifications import services
 from notifications.inbound_handlers import ANY_SOURCE, Inbound, handles_inbound
-from notifications.models.inbound import TEXTS
-from notifications.services import News, devices, feedback, inbound, mail_reports, suppression, text_reports, webhooks
+from notifications.models.inbound import ANSWERS_TO_TEXTS, TEXTS
+from notifications.services import (
+    News,
+    devices,
+    feedback,
+    inbound,
+    mail_reports,
+    suppression,
+    text_reports,
+    text_words,
+    webhooks,
+)
 
 
 @subscriber("notifications.welcome", "user.email_verified")
@@ -52,6 +62,12 @@ def hear_of_mail(message: Inbound) -> None:
 def hear_of_text(message: Inbound) -> None:
     """Note what became of a text message."""
     text_reports.hear_of_text(text_reports.TextReport.read(message.body, message.query))
+
+
+@handles_inbound("notifications.text_words", source=TEXTS, types=(ANSWERS_TO_TEXTS,))
+def hear_answer_to_text(message: Inbound) -> None:
+    """Note who wants no more text messages, and who wants them again."""
+    text_words.hear_answer(text_words.TextAnswer.read(message.body))
 
 
 @handles_inbound("notifications.sns", source=ANY_SOURCE, types=(inbound.HANDSHAKE,))

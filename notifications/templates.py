@@ -47,7 +47,11 @@ def render(message: Message, *, fell_back: FellBack = log_fallback) -> Outgoing:
         "unsubscribe_url": link,
     }
     channel = CHANNELS.get(message.channel)
-    envelope: dict[str, Any] = {"message_id": message.message_id, "address": message.address}
+    envelope: dict[str, Any] = {
+        "message_id": message.message_id,
+        "address": message.address,
+        "attempt": message.attempt_count,
+    }
     if channel is not None and channel.shows_inbox_text:
         title, text = _shown(kind, variables, message.locale, overrides)
         return Outgoing(**envelope, subject=title, text=text)

@@ -27,6 +27,8 @@ class Outgoing:
     html: str = ""
     unsubscribe_url: str = ""
     """Where one click switches messages of this kind off, without a sign-in; empty where they cannot be."""
+    attempt: int = 1
+    """Which try this is, for those whom the other side tells of it afterwards."""
 
 
 class DeliveryFailed(Exception):

@@ -34,6 +34,9 @@ _NO_SUCH_NUMBER: Final = frozenset({21211, 21614, 30005, 30006})
 CALLBACK_FIELD: Final = "message"
 """Which parameter of the callback's address names the message: Twilio signs the address along with what it tells."""
 
+ATTEMPT_FIELD: Final = "attempt"
+"""Which one names the try, but for the first."""
+
 
 @dataclass(frozen=True, slots=True)
 class SmsProvider:
@@ -110,7 +113,10 @@ def _callback(provider: SmsProvider, outgoing: Outgoing) -> dict[str, str]:
 
     Twilio refuses a message whose callback is at no name of the open internet (21609): a developer's texts go without.
     """
-    url = callback_url(TEXTS, urlencode({CALLBACK_FIELD: outgoing.message_id.strip("<>").partition("@")[0]}))
+    named = {CALLBACK_FIELD: outgoing.message_id.strip("<>").partition("@")[0]}
+    if outgoing.attempt > 1:
+        named[ATTEMPT_FIELD] = str(outgoing.attempt)
+    url = callback_url(TEXTS, urlencode(named))
     is_usable = is_public_name() or not (urlsplit(provider.base_url).hostname or "").endswith(".twilio.com")
     return {"StatusCallback": url} if url and is_usable else {}
 

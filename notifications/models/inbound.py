@@ -35,6 +35,9 @@ SCHEMES: Final = {
 TEXTS: Final = "sms"
 """The source that tells what became of our text messages."""
 
+ANSWERS_TO_TEXTS: Final = "sms.received"
+"""The type of what people answer to them."""
+
 RECEIVED: Final = "received"
 HANDLED: Final = "handled"
 FAILED: Final = "failed"
@@ -80,14 +83,25 @@ class WebhookSource(BaseModel):
         return self.key
 
 
+_ANSWERS: Final = Q(source__scheme=TWILIO, type=ANSWERS_TO_TEXTS)
+
+
 class InboundWebhookQuerySet(models.QuerySet["InboundWebhook"]):
     """Reads of what came in."""
 
     def past_their_time(self) -> Self:
-        """Return what was worked off `INBOUND_RETENTION_DAYS` ago; what failed waits for a person as long again."""
+        """Return what was worked off `INBOUND_RETENTION_DAYS` ago; what failed waits for a person as long again.
+
+        What somebody answered to a text message could be told anew, as its signature bears no time: it stays known by
+        its id, without what it said.
+        """
         days = timedelta(days=settings.INBOUND_RETENTION_DAYS)
         worked_off = Q(state__in=(HANDLED, UNCLAIMED), created_at__lt=Now() - days)
-        return self.filter(worked_off | Q(created_at__lt=Now() - 2 * days))
+        return self.filter(worked_off | Q(created_at__lt=Now() - 2 * days), Q(size__gt=0) | ~_ANSWERS)
+
+    def answers_to_texts(self) -> Self:
+        """Return what people answered to text messages."""
+        return self.filter(_ANSWERS)
 
 
 class InboundWebhook(BaseModel):

@@ -231,6 +231,11 @@ class Message(BaseModel):
     def __str__(self) -> str:
         return f"{self.kind} to {self.address}"
 
+    @property
+    def first_attempt_at_hand(self) -> int:
+        """Return the number of the first attempt since it was sent, or sent again: what was before is another story."""
+        return self.attempt_count - (MAX_ATTEMPTS - self.attempts_left) + 1
+
 
 class MessageAttempt(BaseModel):
     """One try to deliver a message: what the other side answered, and when we try again."""

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from core.events import publish
 from core.permissions import SYSTEM
-from notifications.models import BOUNCED, DELIVERED, EMAIL, SENT, Message
+from notifications.models import BOUNCED, DELIVERED, EMAIL, SENT, Message, MessageAttempt
 from notifications.models.suppressions import BOUNCE, COMPLAINT
 from notifications.services.suppression import normal_address, suppress
 from notifications.status_codes import is_policy
@@ -16,6 +16,7 @@ SOURCE: Final = "mail"
 ARRIVED: Final = "mail.delivered"
 CAME_BACK: Final = "mail.bounced"
 UNWANTED: Final = "mail.complained"
+_SHORTEST_ID: Final = 8
 _LONGEST: Final = {"message_id": 255, "recipient": 320, "detail": 300}
 
 
@@ -30,9 +31,12 @@ class Feedback:
     detail: str = ""
     is_against_address: bool = True
     """Whether what came back says that the address is no good; else it was what was said, or who said it."""
+    provider_id: str = ""
+    """What the provider calls this sending of the mail, as it said when it took it: the Message-ID is the same on each
+    try. Empty where it has no name of its own for it."""
 
     @classmethod
-    def read(cls, told: Any, *, is_against_address: bool = True) -> "Feedback":
+    def read(cls, told: Any, *, is_against_address: bool = True, provider_id: str = "") -> "Feedback":
         """Return what the body says; raises `ValueError` for one that says it in another form."""
         if not isinstance(told, dict) or told.get("type") not in {ARRIVED, CAME_BACK, UNWANTED}:
             raise ValueError(f"give an object with the type {ARRIVED}, {CAME_BACK} or {UNWANTED}")
@@ -53,6 +57,7 @@ class Feedback:
             bool(is_permanent),
             texts["detail"],
             is_against_address and not is_policy(texts["detail"]),
+            provider_id,
         )
 
     @property
@@ -80,9 +85,17 @@ def hear(feedback: Feedback) -> bool:
 
 
 def _note(message: Message, feedback: Feedback) -> None:
-    """Write it down with the attempt that it is about; a state only moves forward, and what was told is told once."""
-    before, after = message.state, _state_after(message.state, feedback)
-    if not note_answer(message, f"{feedback.type}: {feedback.detail}".rstrip(": ")) and after == before:
+    """Write it down with the attempt that it is about; a state only moves forward, and what was told is told once.
+
+    Of an attempt of before the mail was sent again nothing is told any more.
+    """
+    attempt = _attempt_of(message, feedback)
+    told = f"{feedback.type}: {feedback.detail}".rstrip(": ")
+    is_over = attempt is not None and attempt.number < message.first_attempt_at_hand
+    before = message.state
+    after = before if is_over else _state_after(before, feedback)
+    is_new = attempt is None or note_answer(attempt, told)
+    if is_over or (not is_new and after == before):
         return
     if after != before:
         Message.objects.filter(pk=message.pk).update(state=after)
@@ -96,11 +109,17 @@ def _note(message: Message, feedback: Feedback) -> None:
         publish("notification.complained", subject=message, actor=SYSTEM, data=changed)
 
 
-def note_answer(message: Message, told: str) -> bool:
-    """Add what was told afterwards to the answer of the last attempt; return False where it stands there already."""
-    attempt = message.attempts.order_by("-number").first()
-    if attempt is None:
-        return True
+def _attempt_of(message: Message, feedback: Feedback) -> MessageAttempt | None:
+    """Return the attempt at which the provider called the mail so; where none shows it, the last one."""
+    attempts = message.attempts.order_by("-number")
+    named = None
+    if len(feedback.provider_id) >= _SHORTEST_ID:
+        named = attempts.filter(answer__contains=feedback.provider_id).first()
+    return named or attempts.first()
+
+
+def note_answer(attempt: MessageAttempt, told: str) -> bool:
+    """Add what was told afterwards to the attempt's answer; return False where it stands there already."""
     if told in attempt.answer.split("; "):
         return False
     attempt.answer = f"{attempt.answer[: 998 - len(told)]}; {told}".removeprefix("; ")

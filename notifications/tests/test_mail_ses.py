@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from core.permissions import SYSTEM
+from notifications import services
 from notifications.models import InboundWebhook, SuppressedAddress
 from notifications.tests.mail_steps import (
     ADDRESS,
@@ -22,12 +24,15 @@ from notifications.tests.mail_steps import (
     source,
     tell,
 )
+from notifications.tests.smtp import SmtpSink
 from notifications.tests.sns import HOST, TOPIC, Sns
+
+FIRST_ID = "0000014a-f896-4c07-b698-2a3c8e3b4d2c"
 
 
 def ses(what: str, message_id: str) -> dict[str, Any]:
     mail = {
-        "messageId": "0000014a-f896-4c07-b698-2a3c8e3b4d2c",
+        "messageId": FIRST_ID,
         "destination": [ADDRESS],
         "headers": [{"name": "From", "value": "nook@example.com"}, {"name": "Message-ID", "value": message_id}],
     }
@@ -71,6 +76,33 @@ def test_ses_tells(what: str, version: str, drain: Drain, sns: Sns) -> None:
     assert (first.status_code, again.json()["data"]["duplicate"]) == (202, True)
     assert outcome(message) == EXPECTED[what]
     assert sns.asked == ["/SimpleNotificationService-0123abcd.pem"]
+
+
+@pytest.mark.django_db
+def test_what_ses_tells_of_a_mail_of_before_it_was_sent_again_settles_nothing(
+    drain: Drain, sns: Sns, smtp_sink: SmtpSink
+) -> None:
+    source("sns", TOPIC)
+    smtp_sink.answers_to_data.extend([f"250 Ok {FIRST_ID}", "250 Ok 0000014a-of-the-second"])
+    message = sent(drain)
+    services.resend(message_ids=[message.pk], actor=SYSTEM)
+    drain()
+
+    tell(sns.signed(ses("bounced", message.message_id)), {}, "text/plain; charset=UTF-8")
+    drain()
+
+    assert outcome(message) == ("sent", [(ADDRESS, "bounce")])
+    first, second = message.attempts.order_by("number").values_list("answer", flat=True)
+    assert (first.partition("; ")[2], second) == (
+        f"mail.bounced: 5.1.1 smtp; {NO_SUCH_USER}",
+        "250 Ok 0000014a-of-the-second",
+    )
+
+    told = {**ses("arrived", message.message_id), "MessageId": "another"}
+    told["Message"] = told["Message"].replace(FIRST_ID, "0000014a-of-the-second")
+    tell(sns.signed(told), {}, "text/plain; charset=UTF-8")
+    drain()
+    assert outcome(message)[0] == "delivered"
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,17 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from core.models import Event
+from core.permissions import SYSTEM
 from core.personal_data import personal_files
 from notifications import services
 from notifications.channels import Outgoing
 from notifications.channels.sms import send
 from notifications.kinds import KINDS, Kind
-from notifications.models import InboundWebhook, Message, SuppressedAddress, WebhookSource
+from notifications.models import InboundWebhook, Message, MessageAttempt, SuppressedAddress, WebhookSource
 from notifications.services import suppression
 from notifications.services.inbound.proofs import Incoming
 from notifications.services.inbound.provider_schemes import is_twilios
@@ -62,10 +64,10 @@ def callback(message: Message) -> str:
     return f"https://nook.example/api/v1/webhooks/in/sms?message={message.pk}"
 
 
-def tell(message: Message, status: str, *, token: str = TOKEN, signed_for: str = "", **more: str) -> Any:
+def tell(message: Message, status: str, *, token: str = TOKEN, signed_for: str = "", of: str = "", **more: str) -> Any:
     """Call back as the provider does, at the address that it was given with the text."""
     form = {"MessageSid": "SM1", "MessageStatus": status, "To": NUMBER, "From": "+15005550006", **more}
-    url = callback(message)
+    url = of or callback(message)
     headers = {"X-Twilio-Signature": signature(signed_for or url, form, token)}
     parts = urlsplit(url)
     return Client().post(
@@ -180,6 +182,42 @@ def test_a_text_whose_answer_was_lost_is_not_sent_twice(drain: Drain, sms_sink: 
 
     assert (state_of(message), len(sms_sink.requests)) == ("sent", 1)
     assert message.sent_at is not None
+
+
+@pytest.mark.parametrize("status", ["queued", "delivered", "failed"])
+@pytest.mark.django_db
+def test_what_is_told_of_a_text_of_before_it_was_sent_again_settles_nothing(
+    status: str, drain: Drain, sms_sink: SmsSink
+) -> None:
+    message = sent(drain)
+    tell(message, "undelivered", ErrorCode="30003")
+    drain()
+    assert state_of(message) == "bounced"
+
+    services.resend(message_ids=[message.pk], actor=SYSTEM)
+    tell(message, status, MessageSid="SM0")
+    drain()
+    assert (state_of(message), len(sms_sink.requests)) == ("sent", 2)
+    tell(message, status, MessageSid="SM00")
+    drain()
+    assert state_of(message) == "sent"
+
+    tell(message, "delivered", of=sms_sink.requests[-1]["StatusCallback"])
+    drain()
+    assert state_of(message) == "delivered"
+    assert message.attempts.get(number=2).answer.endswith("; sms.delivered")
+
+
+@pytest.mark.django_db
+def test_what_is_told_again_long_afterwards_changes_nothing(drain: Drain, sms_sink: SmsSink, events: Events) -> None:
+    message = sent(drain)
+    MessageAttempt.objects.update(created_at=timezone.now() - timedelta(days=3, minutes=1))
+
+    answer = tell(message, "undelivered", ErrorCode="30005")
+    drain()
+
+    assert (answer.status_code, state_of(message), listed()) == (202, "sent", [])
+    assert events("notification.bounced") == []
 
 
 @pytest.mark.django_db
