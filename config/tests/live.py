@@ -68,7 +68,7 @@ class Stream:
     position: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=100)
+        self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {self.token}"}
         if self.last_event_id:
             headers["Last-Event-ID"] = self.last_event_id

@@ -203,7 +203,7 @@ def test_a_web_process_tells_what_there_is_and_closes(owner: User, client_of: Ca
 
     position = opening.content.decode().split("id: ")[1].split("\n")[0]
     answer = client.get(PATH, headers={"Last-Event-ID": position})
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 300
     while "data: " not in answer.content.decode() and time.monotonic() < deadline:
         # Anybody's open transaction on this server, such as another test's, comes first.
         time.sleep(0.1)

@@ -22,7 +22,7 @@ def publish(count: int = 1) -> None:
 
 def seal_events(count: int) -> None:
     """Seal until `count` events are; a transaction in any database of the server may hold the seal up."""
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 300
     while EventSeal.objects.count() < count:
         seal.seal_all()
         assert time.monotonic() < deadline, "a transaction elsewhere holds up the seal"
