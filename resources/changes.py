@@ -19,6 +19,30 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
+def merge_difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return the merge patch that makes `after` of `before`, as far as it has no null."""
+    patch: dict[str, Any] = {name: None for name in before if name not in after}
+    for name, now in after.items():
+        was = before.get(name, _ABSENT)
+        if isinstance(was, dict) and isinstance(now, dict):
+            inner = merge_difference(was, now)
+            patch |= {name: inner} if inner else {}
+        elif was is _ABSENT or not is_same(was, now):
+            patch[name] = now
+    return patch
+
+
+def is_same(was: Any, now: Any) -> bool:
+    """Return whether both are the same JSON: to Python 1 is True, also within objects and arrays."""
+    if was != now:
+        return False
+    if isinstance(was, dict):
+        return all(is_same(item, now[name]) for name, item in was.items())
+    if isinstance(was, list):
+        return all(map(is_same, was, now))
+    return isinstance(was, bool) is isinstance(now, bool)
+
+
 def difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what changed as `(before, after)`, by dotted path; a path is missing on the side that lacks it."""
     old: dict[str, Any] = {}
@@ -34,7 +58,7 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str,
 def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any, Any]]:
     for name in {**before, **after}:
         was, now = before.get(name, _ABSENT), after.get(name, _ABSENT)
-        if was == now and type(was) is type(now):
+        if type(was) is type(now) and is_same(was, now):
             continue
         if isinstance(was, dict) and isinstance(now, dict):
             yield from _changes(was, now, f"{prefix}{name}.")

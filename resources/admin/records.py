@@ -1,20 +1,20 @@
 """Resources as staff see them; every change is a call of the service that the API calls."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from core.admin import as_json
 from core.model_admin import AuditedModelAdmin, badge
 from core.permissions import Caller
 from resources.admin.record_actions import RecordActions, do_each
+from resources.admin.record_form import ResourceForm
 from resources.admin.record_page import RecordPage
 from resources.data_values import given
 from resources.keywords.reading import readable_data
@@ -86,18 +86,9 @@ class VisibilityFilter(admin.SimpleListFilter):
         return queryset.filter(visibility=self.value()) if self.value() in Visibility.values else queryset
 
 
-class ResourceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """What staff may write of a resource."""
-
-    class Meta:
-        model = Resource
-        fields = ("name", "description", "visibility", "tags")
-        widgets: ClassVar[dict[str, Any]] = {"description": UnfoldAdminTextareaWidget}
-
-
 @admin.register(Resource)
 class ResourceAdmin(RecordPage, RecordActions, AuditedModelAdmin):
-    """Resources, the bin included. `data` is their owner's to write; their history is the event log's."""
+    """Resources, the bin included; their history is the event log's."""
 
     form = ResourceForm
     list_display = ("name", "type_key", "owner", "visibility_label", "status", "version", "updated_at")
@@ -115,7 +106,8 @@ class ResourceAdmin(RecordPage, RecordActions, AuditedModelAdmin):
         "tags",
         ("type_key", "owner"),
         ("status", "external_id", "version"),
-        "shown_data",
+        "contents",
+        "seen_version",
         ("created_at", "updated_at"),
         ("deleted_at", "deleted_by"),
     )
@@ -125,7 +117,6 @@ class ResourceAdmin(RecordPage, RecordActions, AuditedModelAdmin):
         "status",
         "external_id",
         "version",
-        "shown_data",
         "created_at",
         "updated_at",
         "deleted_at",
@@ -172,15 +163,19 @@ class ResourceAdmin(RecordPage, RecordActions, AuditedModelAdmin):
         return found
 
     @admin.display(description="data")
-    def shown_data(self, resource: Any) -> str:
+    def contents(self, resource: Any) -> str:
+        """Return what those read who may not write."""
         return as_json(resource.readable)
 
     @badge("visibility", {"private": "primary", "internal": "info", "public": "success"}, ordering="visibility")
     def visibility_label(self, resource: Resource) -> str:
         return resource.visibility
 
-    def change(self, actor: Caller, row: Resource, changes: dict[str, Any]) -> None:
-        patch_resource(actor=actor, resource_id=row.pk, changes=changes)
+    def save_model(self, request: HttpRequest, obj: Resource, form: Any, change: bool) -> None:
+        changes = form.changes()
+        if changes:
+            actor = Caller.of(request.user)  # type: ignore[arg-type]  # the admin's users are ours
+            patch_resource(actor=actor, resource_id=obj.pk, changes=changes, precondition=form.precondition())
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

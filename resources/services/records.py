@@ -15,7 +15,7 @@ from core.errors import Conflict, ValidationFailed
 from core.permissions import Caller
 from core.plans import Fragment, Insertion, Slot, Statement
 from resources.access import Action, Asker
-from resources.changes import merge_patch
+from resources.changes import is_same, merge_patch
 from resources.keywords.sealing import opened, sealed
 from resources.models import ITEM, Resource, ResourceType
 from resources.schemas import compiled
@@ -185,7 +185,7 @@ def judge_changes(
             data, before=clear, given=given
         )
     changed = [name for name, value in values.items() if name != "data" and getattr(resource, name) != value]
-    if data != clear:
+    if not is_same(data, clear):
         changed.append("data")
     if not changed and not is_told:
         return None

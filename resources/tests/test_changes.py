@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.changes import difference, merge_patch
+from resources.changes import difference, is_same, merge_difference, merge_patch
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
@@ -63,3 +63,31 @@ def test_a_difference_names_paths_and_tells_true_from_one() -> None:
         {"a.b": 1, "a.gone": 2, "kind": 1},
         {"a.b": 3, "a.new": None, "kind": True},
     )
+
+
+FULL = st.dictionaries(
+    st.text(max_size=2),
+    st.recursive(
+        st.booleans() | st.integers(0, 2) | st.text(max_size=2),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+        max_leaves=6,
+    ),
+    max_size=4,
+)
+
+
+@given(before=FULL, after=FULL)
+def test_the_patch_between_two_states_makes_one_of_the_other(before: Any, after: Any) -> None:
+    patch = merge_difference(before, after)
+
+    assert is_same(merge_patch(before, patch), after)
+    assert bool(patch) is not is_same(before, after)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "same"),
+    [(1, True, False), ([0], [False], False), ({"a": {"b": 1}}, {"a": {"b": True}}, False), (1, 1.0, True)],
+)
+def test_a_truth_is_no_number(was: Any, now: Any, same: bool) -> None:
+    assert is_same(was, now) is same
+    assert (difference({"x": was}, {"x": now}) == ({}, {})) is (same and type(was) is type(now))
