@@ -86,6 +86,26 @@ def _beside(resource: Resource) -> tuple[Any, ...]:
     return [*tags.values_list("key", "tag", "owner_id", "visibility", "type")], words
 
 
+@pytest.mark.parametrize("number", [{"type": "string"}, {"type": "string", "x-search": "A"}])
+def test_words_and_tags_of_any_script_are_those_of_a_post(
+    client: Client, imported: Any, number: dict[str, str]
+) -> None:
+    create_type("note", schema={"type": "object", "properties": {"number": number}})
+    row = {
+        **GOOD,
+        "name": "Naïve café-owner\u2019s FOO-bar http://a.example/Über?x=1 me@x.example 3.14 ﬁne",
+        "tags": ["Straße", "ÄPFEL", "İstanbul", "ΣΑΣ", "Plain", "plain", "K"],
+        "data": {"number": "Ünique-1", "note": "Sealed Ärger"},
+    }
+    client.post("/api/v1/resources", {**row, "type": "note"}, "application/json")
+    first = Resource.objects.get()
+    Resource.objects.update(external_id="other")
+
+    assert counts(imported(lines(row), "rows.ndjson", type="note")) == ("succeeded", 1, 1, 0)
+
+    assert _beside(Resource.objects.exclude(pk=first.pk).get()) == _beside(first)
+
+
 def test_a_text_that_copy_would_take_for_nothing_stays_a_text(imported: Any) -> None:
     assert counts(imported(b"name,external_id,number\n\\N,\\N,1\nPlain,,2\n")) == ("succeeded", 2, 2, 0)
 

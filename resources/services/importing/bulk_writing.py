@@ -5,6 +5,7 @@ beforehand; where somebody takes one in between, the constraint refuses the batc
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -45,12 +46,7 @@ FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(descriptions)s::text[], %(visi
             %(data)s::text[], %(tags)s::text[]) AS new (id, name, description, visibility, data, tags)
 WHERE resources.id = new.id
 """
-_COPY_TAGS: Final = """
-INSERT INTO resource_tags (resource_id, key, tag, owner_id, visibility, type)
-SELECT DISTINCT resources.id, lower(one.tag), one.tag, owner_id, visibility, type
-FROM resources CROSS JOIN LATERAL unnest(tags) AS one (tag)
-WHERE resources.id = ANY(%s::uuid[])
-"""
+_TAG: Final = ("resource_id", "key", "tag", "owner_id", "visibility", "type")
 
 
 Change = tuple[Resource, dict[str, Any], dict[str, Any], dict[str, Any]]
@@ -60,10 +56,15 @@ Change = tuple[Resource, dict[str, Any], dict[str, Any], dict[str, Any]]
 class Writer:
     """Writes the rows of one owner and one type, on behalf of one caller."""
 
-    def __init__(self, actor: Caller, owner_id: UUID, kind: Kind) -> None:
+    def __init__(self, actor: Caller, owner_id: UUID, kind: Kind, *, search_plan: str = "") -> None:
+        """Name who writes for whom, and the type; `search_plan` is what the trigger that finds words is told of it.
+
+        Nothing lets it look for itself, at each row; `none` says that the type has none.
+        """
         self.actor = actor
         self.owner_id = owner_id
         self.kind = kind
+        self._search_plan = search_plan
         self.keywords: Final[Keywords] = compiled(kind.id, kind.schema_version).keywords
         self._owner = str(owner_id)
 
@@ -84,7 +85,9 @@ class Writer:
             return
         states = [self._state(row) for row in rows]
         tellings = [Telling(row.id, self._told(row, state)) for row, state in zip(rows, states, strict=True)]
-        _insert(map(self._columns, rows), tagged=[row.id for row in rows if row.tags])
+        with _telling_triggers(copies_tags="on", search_plan=self._search_plan):
+            copy_rows("resources", _RESOURCE, map(self._columns, rows))
+        self._copy_tags([row for row in rows if row.tags])
         copy_rows("resource_versions", _VERSION, self._first_versions(rows, states))
         publish_many("resource.created", subject_type="resource", actor=self.actor, tellings=tellings)
 
@@ -92,6 +95,17 @@ class Writer:
         author = self.actor.id and str(self.actor.id)
         for id_, row, state in zip(uuid7_texts(len(rows)), rows, states, strict=True):
             yield id_, row.id, 1, "created", author, state, _EVERYTHING
+
+    def _copy_tags(self, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        keys = _keys_of({tag for row in rows for tag in row.tags})
+        copied = (
+            (row.id, keys[tag], tag, self._owner, self._visibility(row), self.kind.key)
+            for row in rows
+            for tag in row.tags
+        )
+        copy_rows("resource_tags", _TAG, copied)
 
     def _told(self, row: Row, state: str) -> str:
         """Return what the event of a new resource says: its state, without what not everybody may read."""
@@ -166,14 +180,25 @@ class Writer:
         return resource, *difference(before, after), told_of(resource.id, before, after, self.keywords)
 
 
-def _insert(rows: Iterable[Sequence[Any]], *, tagged: list[str]) -> None:
-    """Insert the resources, and copy the tags of those that have any: by one statement instead of row by row."""
+@contextmanager
+def _telling_triggers(**settings: str) -> Iterator[None]:
+    """Tell triggers what they need not find out row by row; what fails takes it back with everything else."""
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL nook.copies_tags = 'on'")
-        copy_rows("resources", _RESOURCE, rows)
-        cursor.execute("SET LOCAL nook.copies_tags = 'off'")
-        if tagged:
-            cursor.execute(_COPY_TAGS, [tagged])
+        for name, value in settings.items():
+            cursor.execute("SELECT set_config(%s, %s, true)", [f"nook.{name}", value])
+        yield
+        for name in settings:
+            cursor.execute("SELECT set_config(%s, '', true)", [f"nook.{name}"])
+
+
+def _keys_of(tags: set[str]) -> dict[str, str]:
+    """Return each tag in lower case, as PostgreSQL has it: of other scripts than ASCII that is not always Python's."""
+    keys = {tag: tag.lower() for tag in tags}
+    if asked := [tag for tag in tags if not tag.isascii()]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT tag, lower(tag) FROM unnest(%s::text[]) AS one (tag)", [asked])
+            keys.update(cursor.fetchall())
+    return keys
 
 
 def _update(resources: Sequence[Resource], schema_version: int) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import IO, Any, Final
 
+import orjson
 from django.db import IntegrityError, transaction
 
 from core import jobs
@@ -154,7 +155,8 @@ def _writing(asker: Caller, kind: ResourceType, work: Work) -> Writing:
     """Return how rows of this type are written: many at once, with what stands beside them."""
     replaces = work.parameters["mode"] == UPSERT
     facts = Kind(kind.pk, kind.key, kind.schema_version, kind.default_visibility, initial_state(kind.workflow))
-    writer = Writer(asker, asker.own_id, facts)
+    plan = "none" if kind.search_plan is None else orjson.dumps(kind.search_plan).decode()
+    writer = Writer(asker, asker.own_id, facts, search_plan=plan)
     if work.parameters["dry_run"]:
         return partial(_tried, writer, DryRun(work.job_id, writer.keywords, replaces=replaces))
     return partial(_written, writer, replaces=replaces)
