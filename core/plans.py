@@ -9,6 +9,7 @@ statement takes Django's own way, so that every query is counted.
 import json
 import re
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count, cycle
@@ -135,18 +136,24 @@ class Statement:
         """Yield the rows' one text in batches of about so many bytes, from a cursor of the server.
 
         Memory stays flat however many rows there are, and all of them are of one moment. In a transaction, which the
-        caller has begun.
+        caller has begun. While the caller works on a batch, a thread waits for the next one.
         """
         database = connections[DEFAULT_DB_ALIAS]
         database.ensure_connection()
         wanted = min(100, most_rows)
         parameters = [values[name] for name in self._names]
-        with database.wrap_database_errors, psycopg.RawServerCursor(database.connection, "nook_stream") as cursor:
+        with (
+            database.wrap_database_errors,
+            psycopg.RawServerCursor(database.connection, "nook_stream") as cursor,
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading-ahead") as reader,
+        ):
             cursor.execute(self._query, parameters)
-            while rows := [row[0] for row in cursor.fetchmany(wanted)]:
-                yield rows
+            coming = reader.submit(cursor.fetchmany, wanted)
+            while rows := [row[0] for row in coming.result()]:
                 row_bytes = sum(map(len, rows)) / len(rows)
                 wanted = max(1, min(most_rows, int(batch_bytes / max(row_bytes, 1))))
+                coming = reader.submit(cursor.fetchmany, wanted)
+                yield rows
 
     def _fetch(self, database: BaseDatabaseWrapper, parameters: list[Any]) -> Row | None:
         driver = database.connection

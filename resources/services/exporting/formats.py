@@ -1,16 +1,15 @@
 """The formats of an export: how a part of the rows is written, and how the parts make a file."""
 
-import csv
-import io
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import IO, Any, ClassVar, Final
 
 import orjson
 
 from core.spreadsheets import neutralised
-from resources.columns import JSON, TEXT, Column, cell_of, tags_cell, take_out
+from resources.columns import BOOLEAN, JSON, NUMBER, TEXT, WHOLE, Column, Taker, cell_of, tags_cell
 
 _CHUNK: Final = 256 * 1024
 
@@ -26,6 +25,7 @@ class Format(ABC):
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = columns
+        self._taker = Taker(columns)
 
     def begin(self, to: IO[bytes]) -> None:
         """Write what stands before the first row, if anything does, to the first part."""
@@ -73,15 +73,10 @@ BEFORE_DATA: Final[tuple[str, ...]] = (
 )
 """The columns that every table of resources has before those of `data`."""
 
+_FREE: Final = frozenset({"name", "description", "status", "external_id", "owner.name"})
+"""Those of them that may begin with anything."""
 
 _TAGS: Final = BEFORE_DATA.index("tags")
-
-
-def odd_rows(rows: Sequence[str], signs: Sequence[str]) -> Iterable[bool]:
-    """Return of each row whether it holds one of the signs; one look at all of them together mostly tells."""
-    whole = "".join(rows)
-    present = [sign for sign in signs if sign in whole]
-    return [any(sign in row for sign in present) for row in rows] if present else [False] * len(rows)
 
 
 def header(columns: Sequence[Column]) -> list[str]:
@@ -89,15 +84,15 @@ def header(columns: Sequence[Column]) -> list[str]:
     return [*BEFORE_DATA, *(column.name for column in columns), "data"]
 
 
-def row_values(row: dict[str, Any], columns: Sequence[Column]) -> list[Any]:
+def row_values(row: dict[str, Any], taker: Taker) -> list[Any]:
     """Return the values of a row, in the order of `header`; those of `data` are taken out of it."""
     owner, data = row["owner"], row["data"]
     values = [
         *(row["id"], row["type"], row["name"], row["description"], row["status"], row["visibility"], row["tags"]),
         *(row["external_id"], owner["id"], owner["name"], row["version"], row["schema_version"], row["access"]),
         *(row["created_at"], row["updated_at"]),
-        *(take_out(data, column) for column in columns),
     ]
+    taker.take(data, values)
     values.append(data or None)
     return values
 
@@ -108,39 +103,53 @@ class CsvFormat(Format):
     name = "csv"
     content_type = "text/csv; charset=utf-8"
 
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__(columns)
+        kinds = [*(TEXT if name in _FREE else "" for name in BEFORE_DATA), *(column.kind for column in columns), JSON]
+        self._texts = [place for place, kind in enumerate(kinds) if kind == TEXT]
+        self._others = [(place, _SHOWN[kind]) for place, kind in enumerate(kinds) if kind in _SHOWN]
+
     def begin(self, to: IO[bytes]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\r\n").writerow(map(neutralised, header(self.columns)))
-        to.write(text.getvalue().encode())
+        to.write(_line([neutralised(name) for name in header(self.columns)]).encode())
 
     def write(self, rows: list[str], to: IO[bytes], *, is_first: bool) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\r\n")
-        kinds = [*(column.kind for column in self.columns), JSON]
-        for row, is_odd in zip(rows, odd_rows(rows, _FORMULAS), strict=True):
-            values = row_values(orjson.loads(row), self.columns)
-            writer.writerow(_neutral_cells(values, kinds) if is_odd else _plain_cells(values, kinds))
-        to.write(text.getvalue().encode())
+        to.write("".join([_line(self._cells(orjson.loads(row))) for row in rows]).encode())
+
+    def _cells(self, row: dict[str, Any]) -> list[Any]:
+        cells = row_values(row, self._taker)
+        for place in self._texts:
+            if (text := cells[place]) and text[0] in _FORMULAS:
+                cells[place] = neutralised(text)
+        for place, show in self._others:
+            if cells[place] is not None:
+                cells[place] = show(cells[place])
+        cells[_TAGS] = tags_cell(cells[_TAGS]) if cells[_TAGS] else ""
+        return cells
 
 
-_FORMULAS: Final = ('"=', '"+', '"-', '"@', "\"'", '"\\t', '"\\r')
-"""How a text begins, as JSON, that must not stand in a cell as it is."""
+def _line(cells: Sequence[Any]) -> str:
+    """Return a line of the table, as `csv.writer` writes it into a text: three times as fast."""
+    texts = ["" if cell is None else cell if type(cell) is str else str(cell) for cell in cells]
+    line = ",".join(texts)
+    if '"' in line or not line.isprintable():
+        line = ",".join(map(_quoted, texts))
+    elif line.count(",") >= len(texts):
+        line = ",".join([f'"{text}"' if "," in text else text for text in texts])
+    return f"{line}\r\n"
 
 
-def _neutral_cells(values: list[Any], kinds: list[str]) -> list[Any]:
-    start = len(BEFORE_DATA)
-    cells = [cell_of(value, TEXT) if type(value) is str else value for value in values[:start]]
-    cells += [cell_of(value, kind) for value, kind in zip(values[start:], kinds, strict=True)]
-    cells[_TAGS] = tags_cell(values[_TAGS]) if values[_TAGS] else ""
-    return cells
+def _quoted(cell: str) -> str:
+    if "," in cell or '"' in cell or "\n" in cell or "\r" in cell:
+        return f'"{cell.replace(_QUOTE, _QUOTE * 2)}"'
+    return cell
 
 
-def _plain_cells(values: list[Any], kinds: list[str]) -> list[Any]:
-    """Return the same of values none of which is a text to be neutralised."""
-    start = len(BEFORE_DATA)
-    cells = values[:start]
-    cells += [
-        value if kind == TEXT else cell_of(value, kind) for value, kind in zip(values[start:], kinds, strict=True)
-    ]
-    cells[_TAGS] = tags_cell(values[_TAGS]) if values[_TAGS] else ""
-    return cells
+_QUOTE: Final = '"'
+
+_FORMULAS: Final = frozenset("=+-@'\t\r")
+"""How a text may begin that must not stand in a cell as it is."""
+
+_SHOWN: Final[dict[str, Callable[[Any], str]]] = {
+    kind: partial(cell_of, kind=kind) for kind in (WHOLE, NUMBER, BOOLEAN, JSON)
+}
+"""How a value is written that is no text of its own."""

@@ -13,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import orjson
 
-from resources.services.exporting.formats import Format, Opened, header, odd_rows, row_values
+from resources.services.exporting.formats import BEFORE_DATA, Format, Opened, header, row_values
 
 LONGEST_CELL: Final = 32_767
 """What a spreadsheet keeps of a text; a longer one is cut, and ends in an ellipsis."""
@@ -71,15 +71,13 @@ class XlsxFormat(Format):
         to.write(_row(header(self.columns)).encode())
 
     def write(self, rows: list[str], to: IO[bytes], *, is_first: bool) -> None:
-        shown = [self._shown(row, is_odd=is_odd) for row, is_odd in zip(rows, odd_rows(rows, _ODD), strict=True)]
+        shown = [self._shown(row, is_odd=is_odd) for row, is_odd in zip(rows, _odd_rows(rows), strict=True)]
         to.write("".join(shown).encode())
 
     def _shown(self, row: str, *, is_odd: bool) -> str:
-        values = row_values(orjson.loads(row), self.columns)
+        values = row_values(orjson.loads(row), self._taker)
         # Where no text of a row needs escaping or cutting, all stand as they are.
-        if is_odd or len(row) > LONGEST_CELL:
-            return _row(values)
-        return f"<row>{''.join([_PLAIN_CELLS[type(value)](value) for value in values])}</row>"
+        return _row(values) if is_odd or len(row) > LONGEST_CELL else _plain_row(values)
 
     def join(self, parts: Opened, to: IO[bytes]) -> None:
         _join(parts, to)
@@ -88,6 +86,13 @@ class XlsxFormat(Format):
 def write_workbook(rows: Iterable[Sequence[Any]], to: IO[bytes]) -> None:
     """Write a workbook of few rows."""
     _join([io.BytesIO("".join(map(_row, rows)).encode())], to)
+
+
+def _odd_rows(rows: Sequence[str]) -> Iterable[bool]:
+    """Return of each row whether it holds one of the signs; one look at all of them together mostly tells."""
+    whole = "".join(rows)
+    present = [sign for sign in _ODD if sign in whole]
+    return [any(sign in row for sign in present) for row in rows] if present else [False] * len(rows)
 
 
 def _join(parts: Opened, to: IO[bytes]) -> None:
@@ -128,12 +133,29 @@ def _cell_of_text(text: str, *, is_kept: bool) -> str:
     return f'<c t="inlineStr"><is><t{_KEPT if is_kept else ""}>{text}</t></is></c>'
 
 
-def _plain_text(value: str) -> str:
+def _plain_text(value: str | None) -> str:
     # `strip` returns the text itself where there is nothing to take off.
     if value and value.strip() is value:
         return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
     return _cell_of_text(value, is_kept=True) if value else "<c/>"
 
+
+def _plain_row(values: Sequence[Any]) -> str:
+    """Return a row whose texts need no escaping; of the cells before those of `data`, it is known what they hold."""
+    id_, type_, name, description, status, visibility, tags, external_id, owner_id, owner = values[:10]
+    version, schema_version, access, created_at, updated_at = values[10:_FIXED_CELLS]
+    return (
+        f'<row><c t="inlineStr"><is><t>{id_}</t></is></c><c t="inlineStr"><is><t>{type_}</t></is></c>'
+        f"{_plain_text(name)}{_plain_text(description)}{_plain_text(status)}"
+        f'<c t="inlineStr"><is><t>{visibility}</t></is></c>{_plain_text(", ".join(tags))}{_plain_text(external_id)}'
+        f'<c t="inlineStr"><is><t>{owner_id}</t></is></c>{_plain_text(owner)}<c><v>{version}</v></c>'
+        f'<c><v>{schema_version}</v></c><c t="inlineStr"><is><t>{access}</t></is></c>'
+        f'<c t="inlineStr"><is><t>{created_at}</t></is></c><c t="inlineStr"><is><t>{updated_at}</t></is></c>'
+        f"{''.join([_PLAIN_CELLS[type(value)](value) for value in values[_FIXED_CELLS:]])}</row>"
+    )
+
+
+_FIXED_CELLS: Final = len(BEFORE_DATA)
 
 _PLAIN_CELLS: Final[dict[type, Callable[[Any], str]]] = {
     str: _plain_text,
