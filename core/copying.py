@@ -15,12 +15,17 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
 
     Constraints and triggers hold as for INSERT; a row that breaks one takes all of them back.
     """
-    lines = map(_line, rows)
+    copy_lines(table, columns, map(line_of, rows))
+
+
+def copy_lines(table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
+    """Insert rows that `line_of` has spelt."""
+    coming = iter(lines)
     names = ", ".join(f'"{name}"' for name in columns)
     # Django puts its own errors in the place of the driver's around its calls, of which COPY is none.
     statement = f'COPY "{table}" ({names}) FROM STDIN'
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
-        while block := list(islice(lines, _ROWS_AT_ONCE)):
+        while block := list(islice(coming, _ROWS_AT_ONCE)):
             copy.write("".join(block))
 
 
@@ -32,7 +37,8 @@ def array(texts: Sequence[str]) -> str:
     return '{"' + '","'.join(quoted) + '"}'
 
 
-def _line(values: Sequence[Any]) -> str:
+def line_of(values: Sequence[Any]) -> str:
+    """Return the row as a line of COPY."""
     texts = [_NULL if value is None else str(value) for value in values]
     whole = "".join(texts)
     # One look at the whole line spares a look at each cell: every null has a backslash, and nothing else has one.

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection, models, transaction
 
 from core import context
-from core.copying import array, copy_rows
+from core.copying import array, copy_lines, line_of
 from core.event_types import patterns_of
 from core.identifiers import uuid7_texts
 from core.models import Event
@@ -120,6 +120,14 @@ class Telling:
         return array([str(user_id) for user_id in self.audience])
 
 
+@dataclass(slots=True)
+class Spelt:
+    """An event as it will be copied into the log: spelt by whoever has the time, published when it is true."""
+
+    id: str
+    line: str
+
+
 def publish_many(
     type: str, *, subject_type: str, actor: Caller, tellings: Sequence[Telling], queue: str = "bulk"
 ) -> None:
@@ -128,8 +136,11 @@ def publish_many(
     Their subscribers work them off in the queue `bulk`, where they delay nobody who waits for an answer, unless another
     one is named; the empty string is that of the task.
     """
-    if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("Events are published in the transaction of what they tell about.")
+    publish_spelt(type, spell_many(type, subject_type=subject_type, actor=actor, tellings=tellings), queue=queue)
+
+
+def spell_many(type: str, *, subject_type: str, actor: Caller, tellings: Sequence[Telling]) -> list[Spelt]:
+    """Return the events for `publish_spelt`, in the context of the work at hand; this asks no database."""
     work = context.current()
     who = (actor.impersonated_by or actor.id, actor.id if actor.impersonated_by else None)
     told_who = [None if one is None else str(one) for one in who]
@@ -139,10 +150,17 @@ def publish_many(
         (id_, type, *told_who, subject_type, telling.subject_id, telling.data, telling.told, *where, *salts)
         for id_, telling, salts in zip(ids, tellings, _salts(len(ids)), strict=True)
     )
-    copy_rows("events", _COPIED, rows)
+    return [Spelt(id_, line_of(row)) for id_, row in zip(ids, rows, strict=True)]
+
+
+def publish_spelt(type: str, events: Sequence[Spelt], *, queue: str = "bulk") -> None:
+    """Write events of the type that are spelt already, as `publish_many` does."""
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("Events are published in the transaction of what they tell about.")
+    copy_lines("events", _COPIED, [event.line for event in events])
     listeners = [listener.name for listener in SUBSCRIBERS.values() if listener.hears(type)]
     if listeners:
-        calls = [{"event_id": id_, "subscriber": name} for id_ in ids for name in listeners]
+        calls = [{"event_id": event.id, "subscriber": name} for event in events for name in listeners]
         enqueue_many("core.tasks.handle_event", calls, queue=queue)
 
 

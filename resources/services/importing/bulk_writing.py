@@ -14,21 +14,22 @@ from django.db import connection
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
-from core.copying import array, copy_rows
+from core.copying import array, copy_lines, copy_rows, line_of
 from core.errors import Detail
-from core.events import Telling, publish_many
+from core.events import Telling, publish_many, publish_spelt, spell_many
 from core.identifiers import uuid7, uuid7_texts
 from core.permissions import Caller
 from resources.changes import difference
 from resources.models import Resource
 from resources.schemas import Keywords, compiled
-from resources.services.importing.rows import Row
+from resources.services.importing.rows import Row, Spelt
 from resources.services.records import Kind
 from resources.services.writing import state_of, told_of
 
 TAKEN: Final = Detail("external_id", "unique", "There is a resource of yours with this external id already.")
 TWICE: Final = Detail("external_id", "repeated", "Another row of the file has this external id.")
 
+_CREATED: Final = "resource.created"
 _RESOURCE: Final = (
     *("id", "type", "owner_id", "name", "description", "status", "visibility", "data", "tags", "external_id"),
     "schema_version",
@@ -68,6 +69,12 @@ class Writer:
         self.keywords: Final[Keywords] = compiled(kind.id, kind.schema_version).keywords
         self._owner = str(owner_id)
 
+    @property
+    def facts(self) -> tuple[Any, ...]:
+        """Return all that what is spelt depends on, beside the row."""
+        actor = self.actor
+        return (actor.id, actor.impersonated_by, self.owner_id, self.kind)
+
     def existing(self, rows: Iterable[Row]) -> dict[str, Resource]:
         """Return the owner's live resources that have the external ids of the rows, locked, by these ids."""
         wanted = {row.external_id for row in rows if row.external_id is not None}
@@ -79,17 +86,30 @@ class Writer:
         found = own.order_by("id")
         return {str(resource.external_id): resource for resource in found.select_for_update(no_key=True)}
 
+    def spell_ahead(self, rows: Sequence[Row]) -> None:
+        """Keep with the rows what will be written of them if they are new; any thread may do it."""
+        for row, spelt in zip(rows, self._spelt(rows), strict=True):
+            row.spelt = spelt
+
+    def _spelt(self, rows: Sequence[Row]) -> Iterator[Spelt]:
+        """Yield what is written of new resources, as lines of COPY; this asks no database."""
+        states = [self._state(row) for row in rows]
+        tellings = [Telling(row.id, self._told(row, state)) for row, state in zip(rows, states, strict=True)]
+        told = spell_many(_CREATED, subject_type="resource", actor=self.actor, tellings=tellings)
+        for row, version, event in zip(rows, self._first_versions(rows, states), told, strict=True):
+            yield Spelt(line_of(self._columns(row)), line_of(version), event)
+
     def create(self, rows: Sequence[Row]) -> None:
         """Write new resources, each with its first version and its event."""
         if not rows:
             return
-        states = [self._state(row) for row in rows]
-        tellings = [Telling(row.id, self._told(row, state)) for row, state in zip(rows, states, strict=True)]
+        ahead = [row.spelt for row in rows if row.spelt is not None]
+        spelt = ahead if len(ahead) == len(rows) else list(self._spelt(rows))
         with _telling_triggers(copies_tags="on", search_plan=self._search_plan):
-            copy_rows("resources", _RESOURCE, map(self._columns, rows))
+            copy_lines("resources", _RESOURCE, [one.resource for one in spelt])
         self._copy_tags([row for row in rows if row.tags])
-        copy_rows("resource_versions", _VERSION, self._first_versions(rows, states))
-        publish_many("resource.created", subject_type="resource", actor=self.actor, tellings=tellings)
+        copy_lines("resource_versions", _VERSION, [one.version for one in spelt])
+        publish_spelt(_CREATED, [one.event for one in spelt])
 
     def _first_versions(self, rows: Sequence[Row], states: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         author = self.actor.id and str(self.actor.id)

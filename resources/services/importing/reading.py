@@ -1,17 +1,20 @@
-"""The rows of one step, and those of the next: read and checked by a thread while PostgreSQL writes those before.
+"""The rows of one step, and those of the next: read, checked and spelt by a thread while PostgreSQL writes the last.
 
-What is read ahead is a guess. A step takes it only where it begins at the place that was kept, under the schema that
-holds now; else it reads anew. So nothing of it needs to survive, and a step says what it would say without.
+What is read ahead is a guess. A step takes it only where it begins at the place that was kept, under what holds now:
+the schema, the type, the caller; else it reads anew. So nothing of it needs to survive, and a step says what it would
+say without.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
+from core.identifiers import uuid7_texts
 from resources.services.importing.rows import Reader, Row
-from resources.services.importing.sources import Place, Record, Source
+from resources.services.importing.sources import Place, Source
 
 ROWS_A_STEP: Final = 1000
 _BYTES_A_STEP: Final = 8 * 1024 * 1024
@@ -25,27 +28,53 @@ class Portion:
     end: Place
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the rows of a step are read: from where, as what, and what is done with them as soon as they are."""
+
+    source: Source
+    reader: Reader
+    facts: tuple[Any, ...]
+    """What a portion depends on, beside the file."""
+
+    finish: Callable[[Sequence[Row]], None]
+
+    def portion(self, place: Place) -> Portion:
+        """Return the rows at the place; raises `Unreadable`."""
+        rows, end = [], place
+        for record in islice(self.source.records(place), ROWS_A_STEP):
+            rows.append(self.reader.read(record))
+            end = Place(record.end, record.number)
+            if end.offset - place.offset > _BYTES_A_STEP:
+                break
+        for row, id_ in zip(rows, uuid7_texts(len(rows)), strict=True):
+            row.id = id_
+        self.finish([row for row in rows if not row.faults])
+        return Portion(rows, end)
+
+
 class ReadingAhead:
     """Reads one portion ahead of the one at hand; for the steps of one slice."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading-ahead")
-        self._coming: tuple[Place, int, Future[Portion]] | None = None
+        self._coming: tuple[Place, tuple[Any, ...], Future[Portion]] | None = None
 
-    def take(self, source: Source, reader: Reader, place: Place, *, schema_version: int) -> Portion:
+    def take(self, reading: Reading, place: Place) -> Portion:
         """Return the portion at the place, and begin to read the one after it; raises `Unreadable`."""
-        portion = self._arrived(place, schema_version) or _portion(source, reader, place)
+        portion = self._arrived(place, reading.facts) or reading.portion(place)
         if portion.rows:
-            coming = self._thread.submit(_portion, source, reader, portion.end)
-            self._coming = (portion.end, schema_version, coming)
+            # Events say of which work they are: the thread is about the same.
+            coming = self._thread.submit(copy_context().run, reading.portion, portion.end)
+            self._coming = (portion.end, reading.facts, coming)
         return portion
 
-    def _arrived(self, place: Place, schema_version: int) -> Portion | None:
+    def _arrived(self, place: Place, facts: tuple[Any, ...]) -> Portion | None:
         """Return what was read ahead, if it is what is asked for; in any case nobody reads the file any more."""
         if self._coming is None:
             return None
-        (begins, version, coming), self._coming = self._coming, None
-        if (begins, version) == (place, schema_version):
+        (begins, under, coming), self._coming = self._coming, None
+        if (begins, under) == (place, facts):
             return coming.result()
         coming.exception()
         return None
@@ -53,17 +82,3 @@ class ReadingAhead:
     def close(self) -> None:
         """Wait for the thread: the file that it reads is about to be closed."""
         self._thread.shutdown(cancel_futures=True)
-
-
-def _portion(source: Source, reader: Reader, place: Place) -> Portion:
-    rows, end = [], place
-    for record in islice(source.records(place), ROWS_A_STEP):
-        rows.append(reader.read(record))
-        end = _after(record)
-        if end.offset - place.offset > _BYTES_A_STEP:
-            break
-    return Portion(rows, end)
-
-
-def _after(record: Record) -> Place:
-    return Place(record.end, record.number)

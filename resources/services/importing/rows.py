@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from core import events
 from core.api.fields import holds_hidden_characters
 from core.api.parser import MAX_DEPTH
 from core.errors import Detail, ValidationFailed
@@ -47,7 +48,19 @@ class Row:
 
     faults: list[Detail] = field(default_factory=list)
     id: str = ""
-    """What the resource will be called, if it is new: a UUID, given when the row is about to be written."""
+    """What the resource will be called, if it is new: a UUID, given when the row was read."""
+
+    spelt: "Spelt | None" = None
+    """What will be written of it if it is new, where that was spelt out ahead."""
+
+
+@dataclass(slots=True)
+class Spelt:
+    """A new resource, its first version and its event, as lines of COPY."""
+
+    resource: str
+    version: str
+    event: events.Spelt
 
 
 class Reader:

@@ -16,7 +16,6 @@ from django.db import IntegrityError, transaction
 
 from core import jobs
 from core.errors import Detail, ValidationFailed
-from core.identifiers import uuid7_texts
 from core.jobs import Done, JobFailed, Work
 from core.models import Job
 from core.permissions import Caller
@@ -27,7 +26,7 @@ from resources.services.askers import asker_of, parameters_of
 from resources.services.importing import faults, repeats
 from resources.services.importing.bulk_writing import TAKEN, TWICE, Writer
 from resources.services.importing.keyword_rows import KeywordRows, has_work
-from resources.services.importing.reading import Portion, ReadingAhead
+from resources.services.importing.reading import Portion, Reading, ReadingAhead
 from resources.services.importing.repeats import DryRun
 from resources.services.importing.rows import Reader, Row
 from resources.services.importing.sources import NO_UTF_8, SOURCES, Place, Source, Unreadable
@@ -97,13 +96,14 @@ def take_next_rows(work: Work) -> Done | None:
         if "offset" not in work.checkpoint:
             _look_through(work)
             return None
-        portion = _next_portion(work, kind)
+        writer = _writer(asker, kind)
+        portion = _next_portion(work, kind, writer)
     except Unreadable as fault:
         raise JobFailed(str(fault), code=fault.code) from None
     if not portion.rows:
         repeats.forget(work.job_id)
         return faults.table(work, filename=f"{kind.key}-import-faults.csv")
-    _take(work, portion.rows, _writing(asker, kind, work))
+    _take(work, portion.rows, _writing(writer, work))
     work.checkpoint |= {"offset": portion.end.offset, "number": portion.end.number}
     return None
 
@@ -121,11 +121,23 @@ def _look_through(work: Work) -> None:
     }
 
 
-def _next_portion(work: Work, kind: ResourceType) -> Portion:
+def _next_portion(work: Work, kind: ResourceType, writer: Writer) -> Portion:
     source = _source(work)
     place = Place(work.checkpoint["offset"], work.checkpoint["number"])
-    ahead = work.opened.once("rows", ReadingAhead)
-    return ahead.take(source, _reader(kind, source), place, schema_version=kind.schema_version)
+    reading = Reading(
+        source, _reader(kind, source), writer.facts, writer.spell_ahead if _is_plain(work, writer) else _leave
+    )
+    return work.opened.once("rows", ReadingAhead).take(reading, place)
+
+
+def _is_plain(work: Work, writer: Writer) -> bool:
+    """Return whether what a row becomes can be told from the row alone."""
+    parameters = work.parameters
+    return parameters["mode"] == CREATE and not parameters["dry_run"] and not has_work(writer.keywords)
+
+
+def _leave(rows: Sequence[Row]) -> None:
+    """Leave the rows for the step: what is there decides on what is written."""
 
 
 Writing = Callable[[list[Row]], None]
@@ -134,8 +146,6 @@ Writing = Callable[[list[Row]], None]
 
 def _take(work: Work, rows: Sequence[Row], write: Writing) -> None:
     """Write the rows that are sound, note and count the others."""
-    for row, id_ in zip(rows, uuid7_texts(len(rows)), strict=True):
-        row.id = id_
     is_upsert = work.parameters["mode"] == UPSERT
     if is_upsert:
         _mark((row for row in rows if row.external_id is None and not row.faults), _NEEDED)
@@ -151,12 +161,15 @@ def _take(work: Work, rows: Sequence[Row], write: Writing) -> None:
     work.failed += len(bad)
 
 
-def _writing(asker: Caller, kind: ResourceType, work: Work) -> Writing:
-    """Return how rows of this type are written: many at once, with what stands beside them."""
-    replaces = work.parameters["mode"] == UPSERT
+def _writer(asker: Caller, kind: ResourceType) -> Writer:
     facts = Kind(kind.pk, kind.key, kind.schema_version, kind.default_visibility, initial_state(kind.workflow))
     plan = "none" if kind.search_plan is None else orjson.dumps(kind.search_plan).decode()
-    writer = Writer(asker, asker.own_id, facts, search_plan=plan)
+    return Writer(asker, asker.own_id, facts, search_plan=plan)
+
+
+def _writing(writer: Writer, work: Work) -> Writing:
+    """Return how rows of this type are written: many at once, with what stands beside them."""
+    replaces = work.parameters["mode"] == UPSERT
     if work.parameters["dry_run"]:
         return partial(_tried, writer, DryRun(work.job_id, writer.keywords, replaces=replaces))
     return partial(_written, writer, replaces=replaces)
