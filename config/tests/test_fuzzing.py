@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 from functools import cache
 from typing import Any
 
@@ -27,6 +28,7 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 ALL = {area: found for area, found in areas().items() if area != "schema"}
 WRITES = areas("POST", "PUT", "PATCH")
 
+REFERENCE = re.compile(r'"#/components/schemas/([^"/]+)"')
 PARAMETERS = ["page", "per_page", "cursor", "sort", "fields", "include", "q", "tag", "owner", "type"]
 HEADERS = ["IF_MATCH", "IF_NONE_MATCH", "IDEMPOTENCY_KEY", "ACCEPT", "COOKIE", "TRACEPARENT", "X_REQUEST_ID"]
 
@@ -167,12 +169,27 @@ def departures(operation: Operation, response: Any) -> list[str]:
 
 @cache
 def _validator(operation: Operation, status: str) -> Any:
-    document = orjson.loads(as_json())
-    described = document["paths"][operation.path][operation.method.lower()]["responses"].get(status)
+    described = _document()["paths"][operation.path][operation.method.lower()]["responses"].get(status)
     if described is None:
         return None
     schema = described.get("content", {}).get("application/json", {}).get("schema", {})
-    return jsonschema_rs.Draft202012Validator({**document, **schema})
+    return jsonschema_rs.Draft202012Validator({**schema, "components": {"schemas": _schemas_under(schema)}})
+
+
+@cache
+def _document() -> Any:
+    return orjson.loads(as_json())
+
+
+def _schemas_under(schema: Any) -> dict[str, Any]:
+    """Return what the schema refers to: with the whole document, a thousand validators would be gigabytes."""
+    schemas, found, rest = _document()["components"]["schemas"], {}, [schema]
+    while rest:
+        for name in REFERENCE.findall(orjson.dumps(rest.pop()).decode()):
+            if name not in found:
+                found[name] = schemas[name]
+                rest.append(schemas[name])
+    return found
 
 
 def _encoded(body: Any, content_type: str) -> tuple[bytes, str]:

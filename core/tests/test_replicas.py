@@ -16,7 +16,7 @@ from core.embedded.locations import Locations
 from core.embedded.postgres import DATABASE, USER, Postgres
 from core.tests.replication import make_replica
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 LONG_ENOUGH = 30_000
 

@@ -30,8 +30,6 @@ from core.tests.embedded.running import (
 )
 from core.tests.ports import free_port
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,8 +14,6 @@ from core.embedded.locations import Locations
 from core.tests.embedded.running import Up, embedded_environment, manage
 from core.tests.replication import make_replica
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture
 def replica(tmp_path: Path) -> Locations:
