@@ -15,10 +15,10 @@ from core.api.pagination import SortKey
 from core.api.query import MAX_WINDOW
 from core.plans import Fragment, Slot, Statement, Unseen
 from resources.access import Asker
+from resources.appearance import looks_as_ever
 from resources.data_sorting import Edge, merged_order, parts, sort_key_texts, sort_keys_of
 from resources.data_values import INDEXED_COMPARISONS, Place
 from resources.hits import FOUND, FewRows, rows_by, statement, ways_for
-from resources.keywords.field_rules import tag_of_version
 from resources.merging import Heads, first, in_order_of, in_turn, merged, shown
 from resources.models import Form, Resource, ResourceQuerySet
 from resources.query import FILTERS, IDENTIFIER, RANK, TEXT, WHOLE, beyond, matches, rank
@@ -79,15 +79,17 @@ def slotted(permissions: frozenset[str], is_anonymous: bool) -> Asker:
 @lru_cache(maxsize=_KEPT)
 def detail(shape: Shape) -> Statement:
     """Return the statement for one resource (slot `id`): its JSON, and its version as the ETag says it."""
-    columns, item = shown(_visible(shape).filter(id=Slot("id", IDENTIFIER)), shape, tag_of_version(shape.asker))
+    columns, item = shown(_visible(shape).filter(id=Slot("id", IDENTIFIER)), shape, F("version"))
     return Statement(_DETAIL, columns=columns, item=item)
 
 
 @lru_cache(maxsize=_KEPT)
 def version(shape: Shape) -> Statement:
-    """Return the statement for the version of one resource (slot `id`), as the ETag says it."""
+    """Return the statement for the version of one resource (slot `id`), and whether it looks as it ever did in that."""
     rows = _visible(shape).filter(id=Slot("id", IDENTIFIER))
-    return Statement("{version}", version=Fragment.of(rows.values_list(tag_of_version(shape.asker))))
+    known = looks_as_ever(shape.asker, shape.includes)
+    template = "SELECT version, is_known::int FROM ({rows}) AS row (version, is_known)"
+    return Statement(template, rows=Fragment.of(rows.values_list("version", known)))
 
 
 @lru_cache(maxsize=_KEPT)

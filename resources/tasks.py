@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from core.queue import task
+from resources import appearance
 from resources.services import file_sweeps, followings, importing, quarantine, reporting, share_sweeps, uploads
 
 
@@ -25,8 +26,10 @@ def scan_file(*, version_id: str, tries: int = 0, **_: Any) -> None:
 
 @task(queue="maintenance")
 def sweep_shares(**_: Any) -> None:
-    """Remove shares that expired, and links that opened for the last time, a month ago."""
+    """Remove shares that expired, and links that opened for the last time, a month ago; and notes that newer ones
+    make needless."""
     share_sweeps.remove_ended()
+    appearance.forget_older()
 
 
 @task(queue="maintenance")

@@ -44,6 +44,7 @@ NOT_ABOUT_A_PERSON: dict[str, str] = {
     "schedule_runs": "what the clock ran",
     "dry_run_keys": "digests under the key of a job, which go when it ends",
     "resource_tags": "a copy of `resources.tags` that a trigger keeps",
+    "appearance_changes": "that something about an id has changed, and when",
     "schema_followings": "what of a type's records has yet to follow its schema",
     "type_indexes": "which indexes types have; made by staff",
     "event_deliveries": "which subscriber has handled which event",

@@ -21,6 +21,7 @@ from core.api.serializers import StrictSerializer, parse
 from core.api.views import ApiView
 from core.errors import Conflict, NotFound, PreconditionFailed
 from core.permissions import Caller
+from resources.appearance import is_unchanged
 from resources.models import MAX_BODY, Comment, Resource
 from resources.services.comments import add_comment, delete_comment, edit_comment
 
@@ -124,7 +125,9 @@ class OneComment(ApiView):
         comment = _comments_of(self.caller, resource_id).filter(id=comment_id).first()
         if comment is None:
             raise NotFound
-        return not_modified(request, comment.version) or _answer(comment)
+        known = not_modified(request, comment.version)
+        # The author stands in it by their name.
+        return known if known is not None and is_unchanged(comment.updated_at, comment.author_id) else _answer(comment)
 
     @operation(
         "Change a comment",

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from core.api.concurrency import tag_of
 from core.errors import NotFound
 from core.permissions import Caller
 from resources.access import Asker
+from resources.appearance import is_unchanged
 from resources.changes import difference
 from resources.keywords.field_rules import hidden_by, is_hidden
 from resources.keywords.reading import readable_state
@@ -23,15 +23,17 @@ class History:
 
     resource_id: UUID
     hidden: tuple[Path, ...]
+    type_key: str
+    has_rules: bool
 
     @property
     def versions(self) -> QuerySet[ResourceVersion]:
         """Return the rows."""
         return ResourceVersion.objects.filter(resource_id=self.resource_id).select_related("actor")
 
-    def tag(self, version: ResourceVersion) -> str:
-        """Return what the ETag of a version says: its number, and what of it is hidden from this caller."""
-        return tag_of(version.number, self.hidden) if self.hidden else str(version.number)
+    def is_known(self, version: ResourceVersion) -> bool:
+        """Return whether every answer with this version looked as one does now; never where the type hides anything."""
+        return not self.has_rules and is_unchanged(version.created_at, self.type_key, version.actor_id)
 
     def version(self, number: int) -> ResourceVersion:
         """Return one version; `NotFound` where there is none to see."""
@@ -76,8 +78,9 @@ class History:
 def history_of(caller: Caller, resource_id: UUID) -> History:
     """Return the history of a resource that the caller may read; `NotFound` for any other."""
     found = Resource.objects.visible_to(caller).filter(id=resource_id).order_by()
-    row = found.values_list("owner_id", "type__field_rules").first()
+    row = found.values_list("owner_id", "type_id", "type__field_rules").first()
     if row is None:
         raise NotFound
-    owner_id, rules = row
-    return History(resource_id, hidden_by(Asker.of(caller), rules, owns=owner_id == caller.id))
+    owner_id, type_key, rules = row
+    hidden = hidden_by(Asker.of(caller), rules, owns=owner_id == caller.id)
+    return History(resource_id, hidden, type_key, bool(rules))

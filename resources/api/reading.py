@@ -10,7 +10,7 @@ import orjson
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from core.api.concurrency import etag, not_modified, tag_of
+from core.api.concurrency import etag, not_modified
 from core.api.cursors import Cursor, read_cursor
 from core.api.envelope import encode, success_json
 from core.api.pagination import binding, cursor_meta, page_meta
@@ -23,12 +23,9 @@ from resources.models import Form
 from resources.questions import Question
 from resources.shapes import LINKED, ListShape, Shape
 
-_UNVERSIONED: Final = frozenset({"comments", "shares"})
-"""What may be embedded and changes without a new version of the resource."""
-
 _NEVER_KNOWN: Final = frozenset({"files", "owner"})
-"""What may be embedded and, seldom, changes so too: an owner is renamed, a file is scanned. The tag stays the version,
-and is answered whole."""
+"""What may be embedded and changes, seldom, without a new version and without a note of it: a picture, a scanned file.
+It is answered whole."""
 
 _ESTIMATE_SECONDS: Final = 60.0
 _ESTIMATES_KEPT: Final = 1000
@@ -36,20 +33,13 @@ _estimates: Final[dict[Any, tuple[float, int]]] = {}
 
 
 def one(request: Request, caller: Caller, resource_id: UUID, query: dict[str, Any]) -> HttpResponse:
-    """Return the resource, or 304 when the client has this version; `NotFound` where there is none to see."""
+    """Return the resource, or 304 when the client has what it would get; `NotFound` where there is none to see."""
     fields, includes = query.get("fields", ()), query.get("include", ())
-    has_more = not _UNVERSIONED.isdisjoint(includes)
-    if "HTTP_IF_NONE_MATCH" in request.META and not has_more and _NEVER_KNOWN.isdisjoint(includes):
-        known = not_modified(request, _version(caller, resource_id))
+    if "HTTP_IF_NONE_MATCH" in request.META and _NEVER_KNOWN.isdisjoint(includes):
+        known = _not_modified(request, caller, resource_id, includes)
         if known is not None:
             return known
     raw, version = resource_json(caller, resource_id, fields, includes)
-    if has_more:
-        # What is embedded is no part of the version: what is shown tells whether any of it is another.
-        version = tag_of(version.partition("-")[0], raw)
-        known = not_modified(request, version)
-        if known is not None:
-            return known
     return success_json(_trimmed(raw, query), headers={"ETag": etag(version)})
 
 
@@ -80,6 +70,12 @@ def linked_json(resource_id: UUID) -> tuple[bytes, str]:
     return in_clear(row[0], resource_id), row[1].decode()
 
 
+def is_linked_known(resource_id: UUID) -> bool:
+    """Return whether what a link shows of the resource looks as it ever did in its version."""
+    row = plans.version(LINKED).fetch({"id": resource_id})
+    return row is not None and row[1] == b"1"
+
+
 def in_clear(raw: bytes, resource_id: UUID | None = None) -> bytes:
     """Return the JSON of a resource, or of a list of them, with sealed values of `data` opened.
 
@@ -108,12 +104,14 @@ def many(request: Request, caller: Caller, query: dict[str, Any], *, in_bin: boo
     return success_json(_trimmed(raw, query), meta=meta)
 
 
-def _version(caller: Caller, resource_id: UUID) -> str:
-    statement = plans.version(_shape_of_one(caller.permissions, caller.is_anonymous, (), ()))
+def _not_modified(
+    request: Request, caller: Caller, resource_id: UUID, includes: tuple[str, ...]
+) -> HttpResponse | None:
+    statement = plans.version(_shape_of_one(caller.permissions, caller.is_anonymous, (), includes))
     row = statement.fetch({"user": caller.id, "role": caller.role, "id": resource_id})
     if row is None or row[0] is None:
         raise NotFound
-    return row[0].decode()
+    return not_modified(request, row[0].decode()) if row[1] == b"1" else None
 
 
 def _page(listed: ListShape, values: dict[str, Any]) -> tuple[bytes, int]:

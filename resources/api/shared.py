@@ -67,4 +67,6 @@ class Shared(ApiView):
         resource_id = open_link(actor=self.caller, token=token, password=password)
         raw, version = reading.linked_json(resource_id)
         known = not_modified(request, version) if request.method in {"GET", "HEAD"} else None
-        return known or success_json(raw, headers={"ETag": etag(version)})
+        if known is not None and reading.is_linked_known(resource_id):
+            return known
+        return success_json(raw, headers={"ETag": etag(version)})

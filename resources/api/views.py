@@ -285,6 +285,7 @@ class VersionDetail(ApiView):
     def get(self, request: Request, resource_id: UUID, number: int) -> HttpResponse:
         seen = history.history_of(self.caller, resource_id)
         version = seen.version(number)
-        tag = seen.tag(version)
-        known = not_modified(request, tag)
-        return known or success(seen.whole_shape(version), headers={"ETag": etag(tag)})
+        known = not_modified(request, version.number)
+        if known is not None and seen.is_known(version):
+            return known
+        return success(seen.whole_shape(version), headers={"ETag": etag(version.number)})

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from django.db.models import BooleanField, Case, F, Field, Func, JSONField, Q, TextField, Value, When
 from django.db.models.expressions import Combinable, RawSQL
-from django.db.models.functions import Cast
 
 from core.errors import Detail, PermissionDenied
 from resources.access import Asker
@@ -71,19 +70,6 @@ def shown_data(asker: Asker) -> Combinable:
     seen = (_rules_of_type(), _role(asker), _owns(asker))
     hiding = Func(F("data"), *seen, function="nook_shown", output_field=JSONField())
     return Case(When(_no_rules(), then=F("data")), default=hiding, output_field=JSONField())
-
-
-def tag_of_version(asker: Asker) -> Combinable:
-    """Return the SQL of what an ETag says: the version, and a digest of the rules where some are for `asker`.
-
-    A changed rule changes it, and so does another role; who reads everything is told the version alone.
-    """
-    if asker.is_admin:
-        return Cast(F("version"), TextField())
-    parts = (Cast(_rules_of_type(), TextField()), _role(asker), Cast(_owns(asker), TextField()))
-    digest = Func(*parts, template="'-' || left(md5(%(expressions)s), 12)", arg_joiner=" || '|' || ")
-    tag = Func(F("version"), digest, function="concat", output_field=TextField())
-    return Case(When(_no_rules(), then=Cast(F("version"), TextField())), default=tag, output_field=TextField())
 
 
 def _no_rules() -> Q:

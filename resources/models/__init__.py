@@ -1,3 +1,4 @@
+from resources.models.appearances import AppearanceChange
 from resources.models.comments import MAX_BODY, Comment
 from resources.models.files import (
     STORED,
@@ -26,6 +27,7 @@ __all__ = [
     "SEARCH",
     "STORED",
     "VALUES",
+    "AppearanceChange",
     "Comment",
     "DryRunKey",
     "File",
