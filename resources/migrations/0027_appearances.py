@@ -88,7 +88,7 @@ FORGET_LOOKS = "DROP FUNCTION nook_looks_as_ever(uuid, uuid, text, timestamptz, 
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("resources", "0024_locks_in_one_order"),
+        ("resources", "0026_words_cost_less"),
     ]
 
     operations = [
