@@ -85,4 +85,4 @@ def _tell_of_failure(future: "Future[Any]") -> None:
 @lru_cache(maxsize=1)
 def _threads(process_id: int) -> ThreadPoolExecutor:
     """Return this process's threads; a forked child needs its own."""
-    return ThreadPoolExecutor(max_workers=64, thread_name_prefix="beside")
+    return ThreadPoolExecutor(max_workers=96, thread_name_prefix="beside")

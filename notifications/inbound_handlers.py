@@ -9,6 +9,9 @@ An app says it in its `subscribers.py`, which is imported when the server starts
 
 A handler runs in a worker, in the transaction that marks the message as handled by it: once for each message (and
 once more for each replay), however often it is delivered. An exception is tried again, with growing pauses.
+
+One that asks another server holds no transaction open meanwhile (`in_transaction=False`): it is marked as done
+afterwards, and may run twice where its worker is killed in between.
 """
 
 from collections.abc import Callable
@@ -48,6 +51,7 @@ class _Registered:
     source: str
     types: tuple[str, ...]
     function: Handler
+    in_transaction: bool
 
     def hears(self, source: str, type_: str) -> bool:
         return self.source in (ANY_SOURCE, source) and not set(patterns_of(type_)).isdisjoint(self.types)
@@ -56,13 +60,15 @@ class _Registered:
 _HANDLERS: Final[dict[str, _Registered]] = {}
 
 
-def handles_inbound(name: str, *, source: str, types: tuple[str, ...] = ("*",)) -> Callable[[Handler], Handler]:
+def handles_inbound(
+    name: str, *, source: str, types: tuple[str, ...] = ("*",), in_transaction: bool = True
+) -> Callable[[Handler], Handler]:
     """Register a handler for what `source` tells; `invoice.*` means a whole family. `name` is stored."""
 
     def register(function: Handler) -> Handler:
         if name in _HANDLERS:
             raise ValueError(f"There is a handler {name!r} already.")
-        _HANDLERS[name] = _Registered(source, types, function)
+        _HANDLERS[name] = _Registered(source, types, function, in_transaction)
         return function
 
     return register
@@ -76,3 +82,8 @@ def handlers_of(source: str, type_: str) -> list[str]:
 def handler_named(name: str) -> Handler:
     """Return the handler of this name; LookupError when no app registers it (any more, or yet)."""
     return _HANDLERS[name].function
+
+
+def is_in_transaction(name: str) -> bool:
+    """Return whether the handler runs in the transaction that marks it as done; LookupError as above."""
+    return _HANDLERS[name].in_transaction

@@ -70,7 +70,7 @@ def hear_answer_to_text(message: Inbound) -> None:
     text_words.hear_answer(text_words.TextAnswer.read(message.body))
 
 
-@handles_inbound("notifications.sns", source=ANY_SOURCE, types=(inbound.HANDSHAKE,))
+@handles_inbound("notifications.sns", source=ANY_SOURCE, types=(inbound.HANDSHAKE,), in_transaction=False)
 def confirm_subscription(message: Inbound) -> None:
     """Answer the handshake of a topic that staff have registered."""
     inbound.confirm_subscription(message.json())

@@ -1,7 +1,13 @@
-"""The channel `push`: one message to all of a person's devices, each of which it reaches once."""
+"""The channel `push`: one message to all of a person's devices, each of which it reaches once.
+
+Each provider is a lane of its own: one that hangs is waited for beside the others' devices, of this person and of
+everybody else. Its device is tried again once that wait is over, unless the answer has come by then.
+"""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
@@ -10,6 +16,7 @@ from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, TextField, When
 from django.db.models.functions import Cast, Now
 
+from core import beside
 from core.crypto import DecryptionFailed
 from notifications.channels import Channel, DeliveryFailed, Fence, Outgoing, register_channel
 from notifications.channels.push import MAX_TEXT, DeviceGone, Notice, apns, fcm, web
@@ -19,6 +26,7 @@ from notifications.models.devices import APNS, FCM, WEB, Device, DeviceDelivery
 from notifications.services.devices import remove_gone_device
 
 _MAX_TITLE: Final = 600
+_PUSH_SERVICES: Final = ("fcm.googleapis.com", "push.services.mozilla.com", "notify.windows.com", "push.apple.com")
 
 
 def send(outgoing: Outgoing, *, fence: Fence) -> str:
@@ -33,7 +41,7 @@ def send(outgoing: Outgoing, *, fence: Fence) -> str:
     for device in list(_not_reached(message)):
         fence()
         try:
-            answers.append(f"{device.platform}: {_reach(device, message, notice)}")
+            answers.append(f"{device.platform}: {_reach_in_its_lane(device, message, notice)}")
         except DeliveryFailed as failure:
             failures.append(failure)
     if failures:
@@ -51,6 +59,35 @@ def _not_reached(message: Message) -> Iterator[Device]:
     """Yield the devices that this message has still to reach."""
     reached = DeviceDelivery.objects.filter(message=message, device=OuterRef("pk"))
     yield from Device.objects.filter(~Exists(reached), user_id=UUID(message.address)).order_by("created_at", "pk")
+
+
+def _reach_in_its_lane(device: Device, message: Message, notice: Notice) -> str:
+    if message.attempts_left == 0:
+        # Whoever runs the last attempt has to hear what came of it.
+        return _reach(device, message, notice)
+    lane = _lane_of(device)
+    if not beside.has_room(lane):
+        raise DeliveryFailed("too many wait for an answer", permanent=False)
+    try:
+        return beside.run(lane, lambda: _reach(device, message, notice))
+    except beside.LeftBehind:
+        answer = "waited for beside other work"
+        raise DeliveryFailed(answer, permanent=False, retry_after=_end_of_wait()) from None
+
+
+def _lane_of(device: Device) -> str:
+    """Return the lane: the provider; of browsers the push service, where it is a known one. Others share a lane, for
+    who names an address of their own shall not have a lane for each."""
+    if device.platform != WEB:
+        return f"push:{device.platform}"
+    host = urlsplit(device.address["endpoint"]).hostname or ""
+    known = (name for name in _PUSH_SERVICES if host == name or host.endswith(f".{name}"))
+    return f"push:web:{next(known, 'others')}"
+
+
+def _end_of_wait() -> timedelta:
+    """Return when a request that is left behind is over for sure: its turn at the token, the token, and itself."""
+    return timedelta(seconds=3 * _longest_request() + 1)
 
 
 def _reach(device: Device, message: Message, notice: Notice) -> str:

@@ -46,8 +46,13 @@ class Provider:
     requests: list[dict[str, str]] = field(default_factory=list)
     answers: deque[Answer] = field(default_factory=deque)
     connections: int = 0
+    gate: threading.Event = field(default_factory=threading.Event)
+    """Where `hangs`, it answers once this is set."""
+    hangs: bool = False
 
     def next_answer(self, yes: Answer) -> Answer:
+        if self.hangs:
+            self.gate.wait(20)
         return self.answers.popleft() if self.answers else yes
 
 

@@ -98,13 +98,18 @@ class _Tokens:
 
     def of(self, account: dict[str, str]) -> str:
         """Return a token that holds; raises `RequestFailed` and `DeliveryFailed`."""
-        with self._lock:
+        # One asks, and others wait for it: no longer than it may take, for their own request follows.
+        if not self._lock.acquire(timeout=settings.PUSH_TIMEOUT_SECONDS):
+            raise DeliveryFailed("no access token: it is being waited for", permanent=False)
+        try:
             process, owner, token, until = self._kept
             if (process, owner) == (os.getpid(), account["client_email"]) and time.monotonic() < until:
                 return token
             token, seconds = _asked_for(account)
             self._kept = (os.getpid(), account["client_email"], token, time.monotonic() + seconds - _EARLIER)
             return token
+        finally:
+            self._lock.release()
 
     def forget(self) -> None:
         """Ask anew the next time."""

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from core.events import publish
 from core.permissions import Caller
 from core.queue import enqueue_many
-from notifications.inbound_handlers import Inbound, handler_named, handlers_of
+from notifications.inbound_handlers import Inbound, handler_named, handlers_of, is_in_transaction
 from notifications.models.inbound import FAILED, HANDLED, RECEIVED, UNCLAIMED, InboundHandling, InboundWebhook
 
 _BATCH: Final = 1000
@@ -36,20 +36,37 @@ def hand_out(*, message_id: UUID) -> int:
     return len(names)
 
 
-@transaction.atomic
 def handle(*, message_id: UUID, handler: str, turn: int) -> bool:
     """Let the handler work off the message unless it has; return whether it did now."""
     message = InboundWebhook.objects.select_related("source").filter(pk=message_id, turn=turn).first()
     if message is None:
         return False
-    message.handlings.filter(handler=handler, turn=turn, failed_at__isnull=False).delete()
-    with connection.cursor() as cursor:
-        cursor.execute(_MARK, [message.pk, handler, turn])
-        if not cursor.rowcount:
-            return False
+    if is_in_transaction(handler):
+        return _handle_whole(message, handler)
+    if message.handlings.filter(handler=handler, turn=turn, failed_at=None).exists():
+        return False
+    handler_named(handler)(_told(message))
+    with transaction.atomic():
+        is_first = _mark(message, handler)
+        _settle(message)
+    return is_first
+
+
+@transaction.atomic
+def _handle_whole(message: InboundWebhook, handler: str) -> bool:
+    if not _mark(message, handler):
+        return False
     handler_named(handler)(_told(message))
     _settle(message)
     return True
+
+
+def _mark(message: InboundWebhook, handler: str) -> bool:
+    """Note that the handler has worked off the message; return False where that is noted already."""
+    message.handlings.filter(handler=handler, turn=message.turn, failed_at__isnull=False).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK, [message.pk, handler, message.turn])
+        return bool(cursor.rowcount)
 
 
 @transaction.atomic

@@ -9,13 +9,12 @@ from core.errors import NotFound, ValidationFailed
 from core.events import publish
 from core.permissions import SYSTEM
 from notifications.models.inbound import TEXTS, TWILIO, InboundWebhook, WebhookSource
-from notifications.services.inbound.proofs import Incoming
+from notifications.services.inbound.proofs import Incoming, Told
 from notifications.services.inbound.schemes import verified
 
 _LONGEST_QUERY: Final = 1000
 
 
-@transaction.atomic
 def receive(*, source_key: str, incoming: Incoming) -> tuple[InboundWebhook, bool]:
     """Store a message, and return it and whether it is new: the same event id again has no effect.
 
@@ -24,7 +23,12 @@ def receive(*, source_key: str, incoming: Incoming) -> tuple[InboundWebhook, boo
     source = _source(source_key)
     if len(incoming.query) > _LONGEST_QUERY:
         raise ValidationFailed.of(None, "max_length", "The query of the address is too long.")
-    told = verified(source, incoming)
+    # Of some schemes a certificate is fetched for it: no transaction waits for that.
+    return _stored(source, incoming, verified(source, incoming))
+
+
+@transaction.atomic
+def _stored(source: WebhookSource, incoming: Incoming, told: Told) -> tuple[InboundWebhook, bool]:
     source = _registered(source)
     message = InboundWebhook(
         source=source,

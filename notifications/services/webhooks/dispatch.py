@@ -6,7 +6,7 @@ killed leaves its claims to their leases, and whoever claims them next sends the
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +24,8 @@ from core.live.readers import readable
 from core.logging import redact_text
 from core.models import Event
 from core.queue import enqueue
+from core.worker import note_progress
+from notifications.models.webhooks import WebhookDelivery
 from notifications.services.webhooks.claims import Claimed, claim, watch_claims
 from notifications.services.webhooks.endpoints import secrets_of
 from notifications.services.webhooks.events import TEST_TYPE, callers_of
@@ -77,7 +79,7 @@ def send_due() -> int:
         is_over = time.monotonic() - started > SLICE_SECONDS
         submitted = 0 if is_over else _submit_due(under_way)
         done = wait(under_way, timeout=0.25, return_when=FIRST_COMPLETED).done if under_way else set()
-        note([(under_way.pop(future).delivery, future.result()) for future in done])
+        _note_progress([(under_way.pop(future).delivery, future.result()) for future in done])
         tried += submitted
         if submitted or done:
             progress_at = time.monotonic()
@@ -88,6 +90,13 @@ def send_due() -> int:
     _note_beside(under_way)
     watch_claims()
     return tried
+
+
+def _note_progress(results: Sequence[tuple[WebhookDelivery, Answer]]) -> None:
+    """Write down how some tries went: a worker that dies later on has not died of this task for nothing."""
+    note(results)
+    if results:
+        note_progress()
 
 
 def left_behind() -> int:
