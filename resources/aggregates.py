@@ -97,12 +97,22 @@ def aggregate(question: Question, groups: tuple[str, ...], measures: tuple[str, 
     """Return the measures of each group of what the caller may read; raises `ValidationFailed`."""
     grouped = tuple(grouping(name, question) for name in groups)
     measured = tuple(measure(name, question) for name in measures)
-    row = statement(question.listed, grouped, measured).fetch(question.values)
-    raw, number, read = row or (b"[]", b"0", b"0")
+    raw, number, read = _fetched(question.listed, grouped, measured, question.values)
+    if not int(read or 0) and question.listed.is_search:
+        # As in the list: where nothing has the words, names that are alike.
+        raw, number, read = _fetched(question.of_alike_names().listed, grouped, measured, question.values)
     if int(read or 0) > MAX_ROWS and "tag" not in groups:
         message = f"This would read more than {MAX_ROWS:,} resources; filter further."
         raise ValidationFailed.of(None, "too_many_rows", message)
     return Answer(raw or b"[]", int(number or 0))
+
+
+def _fetched(
+    listed: ListShape, groups: tuple[Grouping, ...], measures: tuple[Measure, ...], values: dict[str, Any]
+) -> tuple[Any, Any, Any]:
+    """Return the groups, how many there are, and how many rows were read for them."""
+    row = statement(listed, groups, measures).fetch(values)
+    return (row[0], row[1], row[2]) if row else (b"[]", b"0", b"0")
 
 
 @lru_cache(maxsize=_KEPT)

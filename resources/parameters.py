@@ -13,6 +13,7 @@ from resources.query import RANK, SORTS
 from resources.representation import FIELDS, HIGHLIGHT, INCLUDES
 
 ME = "me"
+SELECTABLE: Final = frozenset({*FIELDS, "data.*", "owner.id", "owner.name"})
 LEVELS: Final = {level.label: level for level in Level if level > Level.NONE}
 
 _LONGEST_NAME: Final = 300
@@ -30,7 +31,7 @@ class OwnerField(serializers.CharField):
 class ShownQuery(FieldsQuery, IncludeQuery):
     """What an answer carries."""
 
-    selectable = frozenset({*FIELDS, "data.*"})
+    selectable = SELECTABLE
     includable = frozenset(INCLUDES)
 
 
@@ -77,7 +78,7 @@ class FilteredQuery(Query):
 class ListQuery(FilteredQuery, SortedQuery, PagedQuery, ShownQuery):
     """Order, pages and filters of a list."""
 
-    selectable = frozenset({*FIELDS, HIGHLIGHT, "data.*"})
+    selectable = SELECTABLE | {HIGHLIGHT}
     sortable = frozenset(SORTS)
 
     def validate_sort(self, names: tuple[str, ...]) -> tuple[str, ...]:

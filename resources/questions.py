@@ -14,7 +14,7 @@ schemas. `question.rows()` is an ordinary queryset (`values_list(...)`, `count()
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.utils.datastructures import MultiValueDict
@@ -83,6 +83,10 @@ class Question:
             by=sorted_property(kind, by, caller) if kind and by else None,
         )
         return cls(caller, listed, {**_values(caller, query), **values}, kind)
+
+    def of_alike_names(self) -> "Question":
+        """Return the same question of names that are alike what is searched for: for a search that found nothing."""
+        return replace(self, listed=replace(self.listed, alike=True))
 
     def rows(self) -> ResourceQuerySet:
         """Return what the caller may read of it, in its order."""

@@ -180,11 +180,14 @@ class ResourceDetail(ApiView):
 
     @operation(
         "Delete a resource",
-        description="Moves it to the bin. `permanent=true` destroys it: the owner needs a recent sign-in for that.",
+        description=(
+            "Moves it to the bin. `permanent=true` destroys it: the owner needs a recent sign-in for that. 409 while "
+            "others refer to it."
+        ),
         query=DeletionQuery,
         status=204,
         etag=True,
-        errors=(NotFound, ReauthenticationRequired),
+        errors=(NotFound, Conflict, ReauthenticationRequired),
     )
     def delete(self, request: Request, resource_id: UUID) -> HttpResponse:
         query = parse_query(DeletionQuery, request)

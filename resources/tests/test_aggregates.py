@@ -148,6 +148,17 @@ def test_the_filters_of_the_list_hold(client: Client) -> None:
     assert answered(client, owner="me", access="owner") == [{"group": {}, "count": 5}]
 
 
+def test_a_typing_error_counts_what_the_list_finds(client: Client, owner: User) -> None:
+    for place in range(3):
+        create_resource(owner, name=f"Zanzibar expedition {place}", status="active")
+    listed = client.get("/api/v1/resources?q=Zanzibra").json()
+
+    assert listed["meta"]["total"] == 3
+    assert answered(client, q="Zanzibra") == [{"group": {}, "count": 3}]
+    assert answered(client, q="Zanzibra", group="status") == [{"group": {"status": "active"}, "count": 3}]
+    assert answered(client, q="Xylophone") == [{"group": {}, "count": 0}]
+
+
 def test_everyone_counts_what_they_may_read(
     client: Client, client_of: ClientOf, owner: User, stranger: User, admin: User, anonymous: Client
 ) -> None:

@@ -80,6 +80,22 @@ def test_an_export_holds_what_the_list_shows_and_nothing_else(
     assert orjson.loads(exported(format="json")) == listed
 
 
+def test_a_typing_error_exports_what_the_list_finds(
+    client: Client, owner: User, exported: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "_PART_BYTES", 1)
+    monkeypatch.setattr(exporting, "_BATCH_ROWS", 1)
+    for place in range(3):
+        create_resource(owner, name=f"Zanzibar expedition {place}")
+    create_resource(owner, name="Something else")
+
+    rows = exported(format="ndjson", filters={"q": "Zanzibra"}).splitlines()
+
+    listed = client.get("/api/v1/resources?q=Zanzibra").json()["data"]
+    assert sorted(orjson.loads(row)["name"] for row in rows) == sorted(row["name"] for row in listed)
+    assert len(listed) == 3
+
+
 def test_filters_are_those_of_the_list(client: Client, owner: User, stranger: User, exported: Any) -> None:
     create_type("letter", schema=SCHEMA)
     create_resource(owner, name="Old letter", type_id="letter", tags=["a", "b"], status="active")

@@ -183,6 +183,19 @@ def test_fields_trim_every_item_down_to_paths_of_data(client: Client, owner: Use
     assert client.get(f"{PATH}/{row.id}?fields=name,version").json()["data"] == {"name": "a", "version": 1}
 
 
+@pytest.mark.parametrize("page", ["", "&cursor=", "&sort=name&per_page=1"])
+def test_fields_trim_the_owner_as_other_lists_do(client: Client, owner: User, page: str) -> None:
+    row = create_resource(owner, data={"a": 1})
+
+    listed = client.get(f"{PATH}?fields=name,owner.name{page}").json()["data"]
+    single = client.get(f"{PATH}/{row.id}?fields=owner.id,data.a&include=files").json()["data"]
+    refused = client.get(f"{PATH}?fields=owner.email{page}")
+
+    assert listed == [{"name": row.name, "owner": {"name": owner.name}}]
+    assert single == {"owner": {"id": str(owner.id)}, "data": {"a": 1}, "files": []}
+    assert (refused.status_code, refused.json()["error"]["details"][0]["code"]) == (400, "unknown")
+
+
 def test_include_embeds_the_owner(client: Client, owner: User) -> None:
     create_resource(owner)
 

@@ -71,6 +71,8 @@ def write_next_part(work: Work) -> Done | None:
     if "columns" not in state:
         _begin(work, question)
         return None
+    if state.get("alike"):
+        question = question.of_alike_names()
     written = FORMATS[work.parameters["format"]]([Column(tuple(path), kind) for path, kind in state["columns"]])
     if state["is_read"]:
         return _joined(work, written)
@@ -89,9 +91,17 @@ def _question(asker: Caller, filters: Filters) -> Question:
 @transaction.atomic
 def _begin(work: Work, question: Question) -> None:
     _take_time()
+    work.total = _total(question)
+    # As in the list: where nothing has the words, names that are alike.
+    is_alike = not work.total and question.listed.is_search
+    if is_alike:
+        work.total = _total(question.of_alike_names())
+    work.checkpoint.update(columns=_columns(work), parts=[], after=None, is_read=False, alike=is_alike)
+
+
+def _total(question: Question) -> int:
     row = plans.total(question.listed).fetch(question.values)
-    work.total = int((row and row[0]) or 0)
-    work.checkpoint.update(columns=_columns(work), parts=[], after=None, is_read=False)
+    return int((row and row[0]) or 0)
 
 
 @transaction.atomic
