@@ -54,7 +54,7 @@ class WebProcess:
     def stop(self) -> None:
         """End the server, if it has not ended yet."""
         self._process.terminate()
-        self._process.wait(15)
+        self._process.wait(60)
 
 
 def _test_database_url() -> str:

@@ -197,7 +197,7 @@ def test_the_exit_code_is_honest(transactional_db: None) -> None:
             input="",
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         return done.returncode, done.stdout

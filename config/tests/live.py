@@ -36,7 +36,7 @@ class LiveProcess:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(15)
+        self._process.wait(60)
 
 
 def _test_database_url() -> str:

@@ -31,7 +31,7 @@ def told(**given: str) -> Any:
         env=environment,
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     return json.loads(done.stdout)
 

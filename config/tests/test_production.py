@@ -22,7 +22,7 @@ def production(**changes: str | None) -> dict[str, str]:
 def check(environment: dict[str, str], tmp_path: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     environment = environment | {"NOOK_DATA_DIR": str(tmp_path)}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_the_complete_example_passes_every_check(tmp_path: object) -> None:

@@ -22,7 +22,7 @@ def run(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedPro
         env=clean | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

@@ -59,6 +59,6 @@ class WorkerProcess:
         """Let it end its task, and go."""
         self._process.terminate()
         try:
-            self._process.wait(15)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self.kill()

@@ -62,13 +62,13 @@ def a_pool_child() -> Iterator[None]:
     """This process counts as a child of a worker's pool, which leaves behind what takes long."""
     beside.allow()
     yield
-    beside.wait_for_all(seconds=10)
+    beside.wait_for_all(seconds=60)
     beside._children.clear()
     threads = beside._threads(os.getpid())
     all_at_once = threading.Barrier(len(threads._threads) or 1)
 
     def close() -> None:
-        all_at_once.wait(10)
+        all_at_once.wait(60)
         connection.close()
 
     wait([threads.submit(close) for _ in list(threads._threads)])

@@ -10,7 +10,7 @@ import pytest
 from core import beside, context
 from core.tests.test_outages import eventually
 
-WAITED_FOR = 5.0
+WAITED_FOR = 60.0
 
 
 @pytest.fixture

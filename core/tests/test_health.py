@@ -134,7 +134,7 @@ def test_the_counts_of_several_processes_are_added_up(tmp_path: Path) -> None:
     reading = "import django; django.setup()\nfrom core.metrics import exposition\nprint(exposition()[0].decode())"
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     processes = [subprocess.Popen([sys.executable, "-c", counting], cwd=ROOT, env=environment) for _ in range(2)]
-    assert [process.wait(30) for process in processes] == [0, 0]
+    assert [process.wait(120) for process in processes] == [0, 0]
 
     text = subprocess.check_output([sys.executable, "-c", reading], cwd=ROOT, env=environment, text=True)
 

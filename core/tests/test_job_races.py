@@ -53,14 +53,14 @@ def test_workers_killed_in_mid_job_lose_and_double_nothing(
     try:
         with in_background(process.run, process.stop):
             for part in (50, 150, 250):
-                eventually(lambda: fresh(job).done >= part, within=60)  # noqa: B023  # called at once
+                eventually(lambda: fresh(job).done >= part, within=300)  # noqa: B023  # called at once
                 if part == 150:
                     working.kill()
                     working = WorkerProcess()
                     kills += 1
                 else:
                     kills += working.kill_child()
-            eventually(lambda: fresh(job).state == SUCCEEDED, within=60)
+            eventually(lambda: fresh(job).state == SUCCEEDED, within=300)
     finally:
         working.stop()
 
@@ -73,7 +73,7 @@ def test_workers_killed_in_mid_job_lose_and_double_nothing(
 def session_of_a_task(caller: Caller) -> int:
     """Return the number of the database's process that served one task."""
     job = jobs.create_job("test.session", actor=caller)
-    eventually(lambda: fresh(job).state == SUCCEEDED, within=60)
+    eventually(lambda: fresh(job).state == SUCCEEDED, within=300)
     return fresh(job).done
 
 
@@ -182,7 +182,7 @@ def at_once(number: int, act: Callable[[], Any]) -> list[Any]:
 
     def run() -> None:
         try:
-            gate.wait(10)
+            gate.wait(60)
             found.append(act())
         finally:
             connection.close()

@@ -52,7 +52,7 @@ def _forget() -> None:
     ENOUGH.clear()
 
 
-def eventually(condition: Callable[[], bool], *, within: float = 20) -> None:
+def eventually(condition: Callable[[], bool], *, within: float = 120) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not come true"

@@ -126,7 +126,7 @@ def test_several_processes_with_several_threads_are_admitted_exactly_the_capacit
     command = [sys.executable, "-c", _CLIENT, settings.REDIS_KEY_PREFIX, own_redis.url]
     clients = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
 
-    counts = [client.communicate(timeout=60)[0].split() for client in clients]
+    counts = [client.communicate(timeout=240)[0].split() for client in clients]
 
     assert sum(int(asked) for _, asked in counts) == 300
     assert sum(int(admitted) for admitted, _ in counts) == 10

@@ -24,7 +24,7 @@ def without_database(*command: str, tmp_path: Path) -> subprocess.CompletedProce
         "NOOK_DATA_DIR": str(tmp_path),
     }
     command = (sys.executable, *command)
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_health_tells_ready_refuses_and_the_rest_goes_on(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ HASTENED.append(
     "UPDATE messages SET next_try_at = clock_timestamp()"
     " WHERE next_try_at <= clock_timestamp() + make_interval(secs => %s)"
 )
-PATIENT = 8.0
+PATIENT = 15.0
 """Seconds for a server that does answer: a machine that is busy with other tests is no server that hangs."""
 HANG = "hang"
 """As an answer to DATA: the mail is taken, and the server says nothing more."""
@@ -67,7 +67,7 @@ class SmtpSink:
         self._holds_next_offer = True
 
     def wait_for_held_offer(self) -> None:
-        assert self._held.wait(10)
+        assert self._held.wait(60)
 
     def release_held_offer(self) -> None:
         self._released.set()
@@ -89,7 +89,7 @@ class SmtpSink:
         if self._holds_next_offer:
             self._holds_next_offer = False
             self._held.set()
-            await asyncio.to_thread(self._released.wait, 10)
+            await asyncio.to_thread(self._released.wait, 60)
         if self.answers_to_rcpt:
             return self.answers_to_rcpt.popleft()
         envelope.rcpt_tos.append(address)

@@ -114,7 +114,7 @@ def test_on_a_machine_that_has_every_private_address_none_is_reached_and_no_name
         text=True,
         env=environment,
         cwd=django_settings.BASE_DIR,
-        timeout=100,
+        timeout=240,
     )
 
     assert ran.returncode == 0, ran.stderr[-2000:]

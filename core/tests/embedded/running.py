@@ -40,7 +40,7 @@ def manage(*arguments: str, environment: dict[str, str]) -> subprocess.Completed
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
@@ -98,7 +98,7 @@ class Up:
             preexec_fn=_own_terminal,
         )
         os.close(their_end)
-        self.read_until(self.announced, seconds=60)
+        self.read_until(self.announced, seconds=240)
         self.seconds_to_ready = time.monotonic() - started_at
 
     def read_until(self, text: str, *, seconds: float) -> None:
@@ -122,7 +122,7 @@ class Up:
         """Do what the keyboard does."""
         os.write(self._terminal, b"\x03")
 
-    def wait(self, *, seconds: float = 40) -> int:
+    def wait(self, *, seconds: float = 120) -> int:
         """Return the exit code, reading on so that it never blocks on a full terminal."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
@@ -143,7 +143,7 @@ def _own_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def wait_until_gone(folder: Path, *, seconds: float = 10) -> list[str]:
+def wait_until_gone(folder: Path, *, seconds: float = 60) -> list[str]:
     """Return what still runs in `folder` when nothing does any more, or when the time is up."""
     deadline = time.monotonic() + seconds
     while (left := processes_of(folder)) and time.monotonic() < deadline:
