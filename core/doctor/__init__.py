@@ -18,6 +18,7 @@ Check = Callable[[], Finding]
 
 CHECKS: Final[list[Check]] = [
     database.reachable,
+    database.encryption,
     database.replicas,
     database.migrations,
     database.sessions,

@@ -31,6 +31,28 @@ def reachable() -> Finding:
     return good("database", name)
 
 
+def encryption() -> Finding:
+    """Look whether what goes to the server and back can be read on the way, or be another server's."""
+    if _is_near(connection.settings_dict["HOST"]):
+        return good("database encryption", "not needed: the server is on this machine")
+    ((is_encrypted,),) = _rows("SELECT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)")
+    return of_the_way(is_encrypted=is_encrypted, mode=connection.settings_dict["OPTIONS"].get("sslmode", "prefer"))
+
+
+def of_the_way(*, is_encrypted: bool, mode: str) -> Finding:
+    """Return how it stands with a server on another machine; `mode` is libpq's sslmode."""
+    advice = "Add ?sslmode=verify-full&sslrootcert=/path/of/ca.pem to DATABASE_URL, unless the network is yours alone."
+    if not is_encrypted:
+        return worth_a_look("database encryption", "the connection is in the clear", advice)
+    if mode != "verify-full":
+        return worth_a_look("database encryption", f"nobody checks whose server answers (sslmode={mode})", advice)
+    return good("database encryption", "the server proves who it is")
+
+
+def _is_near(host: str) -> bool:
+    return not host or host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}
+
+
 def replicas() -> Finding:
     """Look whether each replica that reads may go to is one, and how far behind it is."""
     aliases: list[str] = settings.DATABASE_REPLICAS

@@ -1,9 +1,11 @@
 """The people of the demo world: an administrator, a moderator, and as many users as wanted."""
 
+from datetime import datetime, timedelta
 from itertools import islice, product
 from typing import Final
 
 from django.contrib.auth.hashers import make_password
+from django.utils import timezone
 
 from accounts.models import Role, User
 from resources.demo.words import FIRST_NAMES, LAST_NAMES
@@ -11,6 +13,7 @@ from resources.demo.words import FIRST_NAMES, LAST_NAMES
 ADMIN_EMAIL: Final = "admin@example.com"
 MODERATOR_EMAIL: Final = "moderator@example.com"
 _BATCH: Final = 2000
+_SPAN: Final = timedelta(days=13)
 
 
 def demo_users(amount: int, *, password: str) -> list[User]:
@@ -22,13 +25,19 @@ def demo_users(amount: int, *, password: str) -> list[User]:
     hashed = make_password(password)
     User.objects.bulk_create(
         (
-            User(email=email, name=name, role=roles[role], password=hashed, email_verified=True)
-            for email, name, role in wanted
+            User(email=email, name=name, role=roles[role], password=hashed, email_verified=True, created_at=at)
+            for (email, name, role), at in zip(wanted, _sign_ups(len(wanted)), strict=True)
             if email not in known
         ),
         batch_size=_BATCH,
     )
     return list(User.objects.filter(email__in=[email for email, _, _ in wanted]).only("id", "email"))
+
+
+def _sign_ups(amount: int) -> list[datetime]:
+    """Return when each of so many people came, the latest just now."""
+    now = timezone.now()
+    return [now - _SPAN * (amount - place) / amount for place in range(1, amount + 1)]
 
 
 def _names(amount: int) -> list[str]:

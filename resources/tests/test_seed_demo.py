@@ -52,6 +52,7 @@ def test_the_demo_world_is_one_that_its_people_can_sign_in_to_and_look_at() -> N
     version = client.get(f"/api/v1/resources/{row['id']}/versions/1").json()["data"]
     assert version["snapshot"]["name"] == row["name"]
     assert set(User.objects.values_list("role__name", flat=True)) == {"admin", "moderator", "user"}
+    assert len({moment.date() for moment in User.objects.values_list("created_at", flat=True)}) == 5
     assert Resource.all_objects.dead().count() == 1
     assert Share.objects.live().count() == Share.objects.count() > 0
 
