@@ -5,6 +5,7 @@ sealed from the change on, and what was there before follows. It works toward th
 so that two jobs for two changes agree.
 """
 
+import time
 from typing import Any, Final
 from uuid import UUID
 
@@ -53,7 +54,7 @@ def follow_next(work: Work) -> Done | None:
     if kind is None:
         return Done()
     if work.total is None:
-        work.checkpoint["schema_version"] = kind.schema_version
+        work.checkpoint |= {"schema_version": kind.schema_version, "writers": followings.writers()}
         work.total = Resource.all_objects.filter(type__key=key).count()
         work.total += ResourceVersion.objects.filter(resource__type__key=key).count()
     part, after = work.checkpoint.get("part", _RECORDS), UUID(work.checkpoint.get("after", str(_FIRST)))
@@ -74,6 +75,10 @@ def _next_part(work: Work, part: str) -> Done | None:
         version = work.checkpoint.get("schema_version", 0)
         followings.end(work.parameters["type"], VALUES, schema_version=version)
         return Done()
+    if followings.is_any_left(work.checkpoint.get("writers", [])):
+        # What they write by the schema before is not there yet to be looked at.
+        time.sleep(followings.PAUSE_SECONDS)
+        return None
     again = str(_identifier_at(work.parameters["since"]))
     work.checkpoint |= {"part": _RECORDS, "after": again, "again": True}
     return None

@@ -22,14 +22,20 @@ INSERT INTO schema_followings (type, work, schema_version, is_closing) VALUES (%
 ON CONFLICT (type, work) DO UPDATE
 SET schema_version = excluded.schema_version, is_closing = schema_followings.is_closing OR excluded.is_closing
 """
+# Who has looked at a type may write by what it was then, an import seconds later. A dump looks at everything for hours,
+# and writes nothing.
 _WRITERS: Final = """
-SELECT DISTINCT virtualtransaction FROM pg_locks
-WHERE locktype = 'relation' AND relation = 'resources'::regclass AND mode = 'RowExclusiveLock'
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
+SELECT DISTINCT virtualtransaction FROM pg_locks JOIN pg_stat_activity AS session USING (pid)
+WHERE locktype = 'relation' AND pid <> pg_backend_pid() AND application_name <> 'pg_dump'
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (relation = 'resource_types'::regclass OR (relation = 'resources'::regclass AND mode = 'RowExclusiveLock'))
 """
 
 KINDS: Final = {SEARCH: "resources.reindex_search", VALUES: "resources.follow_schema"}
 """The jobs that see to it."""
+
+PAUSE_SECONDS: Final = 0.2
+"""How long a job waits before it looks again who is left."""
 
 _IN_FLIGHT: Final = timedelta(minutes=10)
 """How long before the change a write may have begun that went by the schema before; no transaction lasts as long."""
@@ -73,10 +79,15 @@ def end(type_key: str, work: str, *, schema_version: int) -> None:
 
 
 def writers() -> list[str]:
-    """Return who is writing records now: a transaction that may have gone by a schema that has changed since."""
+    """Return who may be writing records now by a schema that has changed since: their transactions."""
     with connection.cursor() as cursor:
         cursor.execute(_WRITERS)
         return [name for (name,) in cursor.fetchall()]
+
+
+def is_any_left(earlier: list[str]) -> bool:
+    """Return whether one of those who were writing then still is."""
+    return bool(earlier) and not set(earlier).isdisjoint(writers())
 
 
 def resume() -> int:

@@ -16,7 +16,6 @@ from resources.services import followings
 
 KIND: Final = followings.KINDS[SEARCH]
 
-_PAUSE_SECONDS: Final = 0.2
 _BATCH: Final = 1_000
 _REST: Final = "C"
 """What a value weighs of which the schema says nothing."""
@@ -79,8 +78,8 @@ def reindex_next(work: Work) -> Done | None:
     if work.total is None:
         work.total = Resource.all_objects.filter(type_id=key).count()
         work.checkpoint |= {"schema_version": _version_of(key), "writers": followings.writers()}
-    if _is_any_left(work.checkpoint.get("writers", [])):
-        time.sleep(_PAUSE_SECONDS)
+    if followings.is_any_left(work.checkpoint.get("writers", [])):
+        time.sleep(followings.PAUSE_SECONDS)
         return None
     batch = _batch(_WRITE, key, UUID(work.checkpoint.get("after", UUID(int=0).hex)))
     if batch is None:
@@ -95,8 +94,8 @@ def reindex(type_key: str, *, is_dry: bool) -> Iterator[Batch]:
     """Write every row of the type anew whose vector is not what it should be, a batch in each transaction."""
     last = UUID(int=0)
     version, writers = _version_of(type_key), [] if is_dry else followings.writers()
-    while _is_any_left(writers):
-        time.sleep(_PAUSE_SECONDS)
+    while followings.is_any_left(writers):
+        time.sleep(followings.PAUSE_SECONDS)
     while True:
         with transaction.atomic():
             batch = _batch(_COUNT if is_dry else _WRITE, type_key, last)
@@ -111,10 +110,6 @@ def reindex(type_key: str, *, is_dry: bool) -> Iterator[Batch]:
 def _version_of(type_key: str) -> int:
     """Return the version of the type's schema; what is written from now on follows it, or a later one."""
     return ResourceType.objects.filter(key=type_key).values_list("schema_version", flat=True).first() or 0
-
-
-def _is_any_left(writers: list[str]) -> bool:
-    return bool(writers) and not set(writers).isdisjoint(followings.writers())
 
 
 def _batch(statement: str, type_key: str, after: UUID) -> Batch | None:

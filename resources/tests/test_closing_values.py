@@ -268,6 +268,41 @@ def test_who_was_writing_in_that_moment_is_waited_for() -> None:
     assert "heron" not in str(vector)
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("transactional_db")
+def test_so_is_who_has_looked_at_the_type_and_writes_by_what_it_was() -> None:
+    create_type("letter", schema=schema())
+    user = create_user()
+    other = connections.create_connection("default")
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT schema FROM resource_types WHERE key = 'letter'")
+            cursor.fetchall()
+            close(HIDDEN)
+            work = _work()
+            assert search_index.reindex_next(work) is None
+            # As an import tells the trigger which words to find.
+            cursor.execute("SET LOCAL nook.search_plan = 'none'")
+            cursor.execute(
+                "INSERT INTO resources (owner_id, name, type, data) VALUES (%s, 'one', 'letter', %s)",
+                [user.pk, '{"salary": "heron"}'],
+            )
+            assert search_index.reindex_next(work) is None
+            assert SchemaFollowing.objects.count() == 1
+            cursor.execute("COMMIT")
+    finally:
+        other.close()
+
+    for _ in range(3):
+        with transaction.atomic():
+            ended = search_index.reindex_next(work)
+
+    assert ended is not None
+    (vector,) = Resource.all_objects.values_list("search", flat=True)
+    assert "heron" not in str(vector)
+
+
 def _work() -> Work:
     return Work(uuid4(), None, {"type": "letter"}, {})
 
