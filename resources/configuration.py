@@ -1,6 +1,6 @@
 """Resource types as configuration: members as over the API, without what one database went through."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Final
 
@@ -10,6 +10,7 @@ from resources.models import ITEM, Resource, ResourceType
 from resources.schemas import Keywords, refuse_bad_schema, refuse_bad_workflow
 from resources.services import types
 from resources.services.forecasts import count_refused
+from resources.services.keyword_changes import names_in
 
 _KINDS: Final[dict[str, type]] = {
     "key": str,
@@ -64,6 +65,14 @@ class Types(Part):
     def obstacle_to_change(self, key: str, changes: Document) -> str:
         number = count_refused(key, changes)
         return f"{number} live resource(s) would not fit" if number else ""
+
+    def unknown_names(self, document: Document, there: Mapping[str, Set[str]]) -> str:
+        if "schema" not in document:
+            return ""
+        roles, kinds = names_in(Keywords.of(document["schema"]), key=document.get("key", ""))
+        missing = [f"no role {name}" for name in sorted(roles - there["roles"])]
+        missing += [f"no type {name}" for name in sorted(kinds - there[self.name])]
+        return f"there is {', '.join(missing)}" if missing else ""
 
     def obstacle_to_deletion(self, key: str) -> str:
         number = Resource.all_objects.filter(type_id=key).count()

@@ -1,7 +1,7 @@
 """The parts of the configuration, and what each has to know."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, ClassVar, Final, TypeAlias
 
 from django.core.exceptions import ValidationError
@@ -52,6 +52,13 @@ class Part(ABC):
 
     def obstacle_to_change(self, key: str, changes: Document) -> str:
         """Return what stands against the change unless it is forced ("12 resources would not fit"), or nothing."""
+        return ""
+
+    def unknown_names(self, document: Document, there: Mapping[str, Set[str]]) -> str:
+        """Return what the document names and will not be there ("no role auditor"), or nothing; no force helps.
+
+        `there` holds the keys of every part, as they will be.
+        """
         return ""
 
     def obstacle_to_deletion(self, key: str) -> str:

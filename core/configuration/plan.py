@@ -17,13 +17,14 @@ _ROUNDS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs. `obstacle` says what stands against it."""
+    """One thing that differs. `obstacle` says what stands against it, `yields` whether force helps."""
 
     part: str
     key: str
     verb: Literal["create", "change", "delete"]
     values: Document = field(default_factory=dict)
     obstacle: str = ""
+    yields: bool = False
 
 
 def changes_between(wanted: Mapping[str, Mapping[str, Document]], *, prune: bool) -> list[Change]:
@@ -31,7 +32,8 @@ def changes_between(wanted: Mapping[str, Mapping[str, Document]], *, prune: bool
 
     A part that `wanted` does not name stays as it is.
     """
-    changes = [change for part in _parts(wanted) for change in _written(part, wanted[part.name])]
+    there = {part.name: _keys_of(part, wanted.get(part.name), prune=prune) for part in PARTS.values()}
+    changes = [change for part in _parts(wanted) for change in _written(part, wanted[part.name], there)]
     if prune:
         for part in reversed(_parts(wanted)):
             changes += _deleted(part, wanted[part.name])
@@ -65,16 +67,31 @@ def _parts(wanted: Mapping[str, Any]) -> list[Part]:
     return [part for part in PARTS.values() if part.name in wanted]
 
 
-def _written(part: Part, wanted: Mapping[str, Document]) -> Iterator[Change]:
+def _keys_of(part: Part, wanted: Mapping[str, Document] | None, *, prune: bool) -> set[str]:
+    """Return the keys that the part will have."""
+    stored = {document[part.key] for document in part.stored()}
+    if wanted is None:
+        return stored
+    return {*wanted, *(stored & part.lasting if prune else stored)}
+
+
+def _written(part: Part, wanted: Mapping[str, Document], there: Mapping[str, set[str]]) -> Iterator[Change]:
     stored = {document[part.key]: document for document in part.stored()}
     for key in part.in_order(wanted):
         document = wanted[key]
         if key not in stored:
-            yield Change(part.name, key, "create", document)
+            yield Change(part.name, key, "create", document, part.unknown_names(document, there))
             continue
         values = {name: value for name, value in document.items() if not _same(value, stored[key][name])}
         if values:
-            yield Change(part.name, key, "change", values, part.obstacle_to_change(key, values))
+            yield _changed(part, key, values, there)
+
+
+def _changed(part: Part, key: str, values: Document, there: Mapping[str, set[str]]) -> Change:
+    unknown = part.unknown_names(values, there)
+    if unknown:
+        return Change(part.name, key, "change", values, unknown)
+    return Change(part.name, key, "change", values, part.obstacle_to_change(key, values), yields=True)
 
 
 def _deleted(part: Part, wanted: Mapping[str, Document]) -> Iterator[Change]:

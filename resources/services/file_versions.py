@@ -6,17 +6,17 @@ from uuid import UUID
 
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from core.errors import Conflict, NotFound, PermissionDenied
 from core.events import publish
-from core.permissions import Caller
-from resources.models import File, FileState, FileVariant, FileVersion
+from core.permissions import ADMIN, Caller
+from resources.models import File, FileState, FileVersion
 from resources.services.attachments import tell_resources
 from resources.services.file_contents import Examined, examine, store
 from resources.services.file_quota import lock_quota, refuse_beyond_quota
 from resources.services.files import NewContent, add_row, file_for, told
-from resources.services.variants import forget_variants
+from resources.services.turning import turn_to
 
 MOST_VERSIONS: Final = 100
 
@@ -24,11 +24,14 @@ MOST_VERSIONS: Final = 100
 def versions_of(caller: Caller, file_id: UUID) -> QuerySet[FileVersion]:
     """Return the versions of a file that the caller may read, newest first; `NotFound` for any other.
 
-    What is to come after the one that it shows has been announced, and is nothing yet.
+    What is to come after the one that it shows has been announced, and is nothing yet. What waits for the scanner, or
+    was refused, is seen by its owner, who is to know why.
     """
     shown = file_for(caller, file_id)
     versions = FileVersion.objects.filter(file_id=file_id).order_by("-number")
-    return versions.exclude(number__gt=shown.number, state=FileState.PENDING)
+    if shown.file.owner_id == caller.id or caller.holds(ADMIN):
+        return versions.exclude(number__gt=shown.number, state=FileState.PENDING)
+    return versions.filter(Q(number=shown.number) | Q(number__lt=shown.number) & ~Q(state=FileState.REJECTED))
 
 
 def add_version(*, actor: Caller, file_id: UUID, sent: NewContent) -> FileVersion:
@@ -56,7 +59,8 @@ def _add(*, actor: Caller, file_id: UUID, name: str, found: Examined, key: str) 
     file = file_for_new_version(file_id, actor=actor)
     version = add_row(file, number=next_number(file), name=name, found=found, key=key)
     show_version(file, version, actor=actor)
-    return file_for(actor, file_id)
+    # It may have to wait for the scanner, while the file shows what it did.
+    return FileVersion.objects.select_related("file__owner").get(pk=version.pk)
 
 
 def file_for_new_version(file_id: UUID, *, actor: Caller) -> File:
@@ -78,14 +82,18 @@ def next_number(file: File) -> int:
 
 
 def show_version(file: File, version: FileVersion, *, actor: Caller) -> None:
-    """Let a locked file show a version that has just come in, unless it shows a newer one, and tell of it."""
-    if version.number > file.version:
-        file.version = version.number
-        file.save(update_fields=["version"])
-        # Pictures are made of what the file shows.
-        forget_variants(FileVariant.objects.of_file(file.pk))
+    """Let a locked file show a version that has just come in, unless it shows a newer one, and tell of it.
+
+    One that waits for the scanner is shown when that has looked, if there is something to show until then.
+    """
     publish("file.version_added", subject=file, actor=actor, data={"after": told(version)}, audience=[file.owner_id])
-    tell_resources(file.pk, actor=actor)
+    if version.state == FileState.READY or not _is_ready(file):
+        turn_to(file, version)
+        tell_resources(file.pk, actor=actor)
+
+
+def _is_ready(file: File) -> bool:
+    return file.versions.filter(number=file.version, state=FileState.READY).exists()
 
 
 def _refuse_others(actor: Caller, file: File) -> None:

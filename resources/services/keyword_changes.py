@@ -35,6 +35,12 @@ def refuse_unknown_names(keywords: Keywords, *, key: str) -> None:
         raise ValidationFailed(details=details[:20])
 
 
+def names_in(keywords: Keywords, *, key: str) -> tuple[set[str], set[str]]:
+    """Return the roles and the types that keywords name; `key` is the type's own."""
+    roles = {role for rule in (*keywords.read, *keywords.write) for role in rule.roles} - {OWNER}
+    return roles, {reference.type for reference in keywords.references} - {key}
+
+
 def backfill(key: str, old: Keywords, new: Keywords, *, patience: float | None = None) -> set[UUID]:
     """Put the rows beside the live records of a type in step with its new keywords; return which records do not fit.
 
@@ -163,7 +169,7 @@ def chunks(rows: Any) -> Iterator[list[Any]]:
 
 
 def _unknown_roles(keywords: Keywords) -> Iterator[Detail]:
-    named = {role for rule in (*keywords.read, *keywords.write) for role in rule.roles} - {OWNER}
+    named, _ = names_in(keywords, key="")
     missing = named - set(Role.objects.filter(name__in=named).values_list("name", flat=True)) if named else set()
     for keyword, rules in ((READ, keywords.read), (WRITE, keywords.write)):
         for rule in rules:
@@ -172,7 +178,7 @@ def _unknown_roles(keywords: Keywords) -> Iterator[Detail]:
 
 
 def _unknown_types(keywords: Keywords, key: str) -> Iterator[Detail]:
-    named = {reference.type for reference in keywords.references} - {key}
+    _, named = names_in(keywords, key=key)
     missing = named - set(ResourceType.objects.filter(key__in=named).values_list("key", flat=True)) if named else set()
     for reference in keywords.references:
         if reference.type in missing:

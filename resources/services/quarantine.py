@@ -18,6 +18,7 @@ from core.queue import enqueue, enqueue_many
 from core.scanner import ScannerUnavailable, TooLargeToScan, Verdict, scan
 from resources.models import STORED, File, FileState, FileVariant, FileVersion
 from resources.services.attachments import tell_resources
+from resources.services.turning import turn_to
 from resources.services.variants import forget_variants
 
 TOO_LARGE: Final = "too_large_to_scan"
@@ -76,6 +77,7 @@ def _judge(scanned: FileVersion, verdict: Verdict) -> None:
 def _release(file: File, version: FileVersion) -> None:
     version.state, version.problem = FileState.READY, ""
     version.save(update_fields=["state", "problem", "scanned_at"])
+    turn_to(file, version)
     data = {"name": version.name, "version": version.number}
     publish("file.released", subject=file, actor=SYSTEM, data=data, audience=[file.owner_id])
     tell_resources(file.pk, actor=SYSTEM)
@@ -97,7 +99,8 @@ def reject(file: File, version: FileVersion, *, problem: str, keeps_content: boo
 def _show_what_is_left(file: File, rejected: FileVersion) -> None:
     if file.version != rejected.number:
         return
-    left = file.versions.filter(state__in=STORED).order_by("-number").values_list("number", flat=True).first()
-    if left is not None:
-        file.version = left
+    left = file.versions.filter(state__in=STORED).values_list("number", "state")
+    if left:
+        # What waits for the scanner is shown where there is nothing else.
+        file.version = max(left, key=lambda row: (row[1] == FileState.READY, row[0]))[0]
         file.save(update_fields=["version"])

@@ -168,6 +168,38 @@ def test_the_plan_counts_the_rows_that_unique_values_and_references_would_refuse
     assert run("config_apply", tmp_path, "--plan") == (0, "0 thing(s) differ; nothing was changed.\n")
 
 
+def test_the_plan_says_which_roles_and_types_are_named_and_not_there(house: None, tmp_path: Path) -> None:
+    run("config_export", "--to", tmp_path)
+    named = {
+        "seen": {"type": "string", "x-read": ["auditor", "owner", "moderator"]},
+        "to": {"type": "string", "x-ref": "project"},
+        "above": {"type": "string", "x-ref": "invoice"},
+    }
+    edit(tmp_path / "types" / "invoice.json", schema={"type": "object", "properties": named})
+    bill = {"key": "bill", "name": "Bill", "schema": {"type": "object", "properties": {"to": named["to"]}}}
+    (tmp_path / "types" / "bill.json").write_text(json.dumps(bill))
+
+    for arguments in ((), ("--force",)):
+        code, planned = run("config_apply", tmp_path, "--plan", *arguments)
+        assert (code, planned.splitlines()) == (
+            3,
+            [
+                "create types/bill: there is no type project",
+                "change types/invoice (schema): there is no role auditor, no type project",
+                "2 thing(s) differ, and 2 of them would be refused; nothing was changed.",
+            ],
+        )
+    with pytest.raises(CommandError):
+        run("config_apply", tmp_path, "--apply", "--force")
+    assert list(ResourceType.objects.order_by("key").values_list("key", flat=True)) == ["invoice", "item"]
+
+    # What the folder makes is there by then.
+    (tmp_path / "types" / "project.json").write_text(json.dumps({"key": "project", "name": "Project"}))
+    (tmp_path / "roles" / "auditor.json").write_text(json.dumps({"name": "auditor", "permissions": []}))
+    assert run("config_apply", tmp_path, "--plan")[0] == 2
+    assert run("config_apply", tmp_path, "--apply")[0] == 0
+
+
 def test_the_plan_says_that_what_is_in_use_is_not_deleted(house: None, owner: User, tmp_path: Path) -> None:
     create_resource(owner, type_id="invoice", status="draft", data={"total": 1.0})
     run("config_export", "--to", tmp_path)

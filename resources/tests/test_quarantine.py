@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
@@ -79,6 +80,37 @@ def test_what_went_straight_to_the_storage_is_scanned_as_well(
     answer = error_of(complete(client, way["id"]))
     assert (answer["status"], answer["details"][0]["code"]) == (400, "infected")
     assert stored() == set()
+
+
+def test_a_newer_version_is_shown_when_the_scanner_has_looked_and_what_it_refused_to_nobody_else(
+    owner: User, stranger: User, client_of: ClientOf, local_files: Path, clamd: Clamd, drain: Drain
+) -> None:
+    client, reader = client_of(owner), client_of(stranger)
+    file_id = uploaded(client)["id"]
+    resource = create_resource(owner, visibility="internal")
+    assert client.post(f"/api/v1/resources/{resource.id}/files", {"file": file_id}).status_code == 201
+    drain()
+    path = f"{PATH}/{file_id}"
+
+    def listed(someone: Client) -> list[tuple[int, str]]:
+        return [(one["version"], one["state"]) for one in someone.get(f"{path}/versions").json()["data"]]
+
+    def shown() -> tuple[int, str, bool]:
+        data = reader.get(path).json()["data"]
+        return data["version"], data["state"], data["url"] is not None
+
+    for content, name, state in ((EICAR, "worse.txt", "rejected"), (b"Better.\n", "better.txt", "ready")):
+        before = shown(), listed(reader)
+        sent = upload(client, content, name, path=f"{path}/versions").json()["data"]
+        assert (sent["name"], sent["state"], sent["url"]) == (name, "quarantined", None)
+        assert (shown(), listed(reader)) == before
+        assert listed(client)[0] == (sent["version"], "quarantined")
+        drain()
+        assert listed(client)[0] == (sent["version"], state)
+
+    assert shown() == (3, "ready", True)
+    assert reader.get(path).json()["data"]["name"] == "better.txt"
+    assert listed(reader) == [(3, "ready"), (1, "ready")]
 
 
 def test_a_newer_version_that_is_infected_leaves_the_file_as_it_was(

@@ -18,8 +18,8 @@ REFUSED: Final = 3
 class Command(BaseCommand):
     help = (
         "Compare the database with a folder that config_export wrote, and change it with --apply. Without --apply "
-        "nothing is changed: what would be is listed, with the number of rows that stand against it, and the command "
-        f"ends with code {REFUSED} where --apply would be refused for them (with --force: where that does not help), "
+        "nothing is changed: what would be is listed, with what stands against it (rows; roles and types that are not "
+        f"there), and the command ends with code {REFUSED} where --apply would be refused (with --force: even so), "
         f"{DIFFERS} where there is a difference, 0 where there is none, 1 for files that cannot be read. --apply does "
         "all of it in one transaction, or nothing; each change is an event. What the folder has no directory for stays "
         "as it is; what has no file stays too, unless --prune deletes it."
@@ -51,8 +51,8 @@ class Command(BaseCommand):
             raise CommandError(_reason(refusal)) from None
         for change in changes:
             self._tell(change)
-        # Deleting what is in use is refused with --force as well.
-        stopped = [one for one in changes if one.obstacle and not (options["force"] and one.verb == "change")]
+        # Deleting what is in use, and naming what is not there, is refused with --force as well.
+        stopped = [one for one in changes if one.obstacle and not (options["force"] and one.yields)]
         refused = f", and {len(stopped)} of them would be refused" if stopped else ""
         self.stdout.write(f"{len(changes)} thing(s) differ{refused}; nothing was changed.")
         if changes:
