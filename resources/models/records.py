@@ -228,6 +228,16 @@ class Resource(BaseModel, SoftDeleteModel):
     version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
     schema_version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
     search = SearchVectorField(null=True, editable=False)
+    # As in every model with a bin, but with an index of those alone that somebody deleted.
+    deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
+    )
 
     present_type_id: UUID
     """Annotated by `with_present_schema`."""
@@ -272,6 +282,9 @@ class Resource(BaseModel, SoftDeleteModel):
             ),
             models.Index(F("owner"), F("deleted_at").desc(), condition=~LIVE, name="idx_resources_deleted_at"),
             models.Index(F("delete_op"), condition=~LIVE, name="idx_resources_delete_op"),
+            models.Index(
+                fields=["deleted_by"], condition=Q(deleted_by__isnull=False), name="idx_resources_deleted_by_id"
+            ),
             GinIndex(fields=["search"], condition=LIVE, name="idx_resources_search"),
             GinIndex(fields=["tags"], condition=LIVE, name="idx_resources_tags"),
             GinIndex(OpClass(F("data"), name="jsonb_path_ops"), condition=LIVE, name="idx_resources_data"),
