@@ -44,6 +44,11 @@ def has_room(lane: str) -> bool:
     return len(_running(lane)) < LANE_WIDTH
 
 
+def full_lanes() -> list[str]:
+    """Return the lanes in which this process may take on no more."""
+    return [lane for lane in list(_lanes) if not has_room(lane)]
+
+
 def run(lane: str, work: Callable[[], Result]) -> Result:
     """Do the work and return its result; raises `LeftBehind` when it takes longer than one waits for it."""
     if getpid() not in _children:

@@ -7,14 +7,13 @@ small statement, and nothing that was changed is served after it.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import connection
-
+from core.plans import Statement
 from notifications.channels import CHANNELS
 from notifications.kinds import DIGEST, Kind
 from notifications.markup import read
 from notifications.models import EMAIL, IN_APP, MessageTemplate
 
-_STAMP: Final = (
+_STAMP: Final = Statement(
     "SELECT coalesce(md5(string_agg(id::text || ':' || version, ',' ORDER BY id)), '') FROM message_templates"
 )
 _EVERYWHERE: Final = frozenset({"site_name", "public_url"})
@@ -78,9 +77,8 @@ _kept = Overrides("", {})
 def current_overrides() -> Overrides:
     """Return the wordings that are in use now."""
     global _kept
-    with connection.cursor() as cursor:
-        cursor.execute(_STAMP)
-        (stamp,) = cursor.fetchone()
+    row = _STAMP.fetch({})
+    stamp = (row[0] or b"").decode() if row else ""
     kept = _kept
     if stamp != kept.stamp:
         # Read after the stamp: what came in between is read again under the next one, never missed.

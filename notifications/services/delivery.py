@@ -25,6 +25,7 @@ from django.utils import timezone
 from core import beside
 from core.crypto import DecryptionFailed
 from core.events import publish
+from core.identifiers import uuid7
 from core.permissions import SYSTEM
 from core.plans import Insertion, Statement
 from notifications.channels import CHANNELS, Channel, DeliveryFailed, Fence, Outgoing
@@ -58,6 +59,20 @@ _SOON: Final = timedelta(seconds=1)
 _random: Final = SystemRandom()
 
 
+# The usual case in one statement; `_claim_with_care` sees to every other.
+_CLAIM: Final = f"""
+WITH claimed AS (
+    UPDATE messages
+    SET state = '{SENDING}', attempt_count = attempt_count + 1, attempts_left = greatest(attempts_left - 1, 0),
+        claimed_at = %(now)s, next_try_at = NULL
+    WHERE id = %(id)s AND state = '{QUEUED}' AND (next_try_at IS NULL OR next_try_at <= %(soon)s)
+        AND NOT channel = ANY(%(full)s)
+    RETURNING *
+), attempt AS (
+    INSERT INTO message_attempts (id, message_id, number) SELECT %(attempt)s, id, attempt_count FROM claimed
+)
+SELECT * FROM claimed
+"""  # noqa: S608  # constants
 # These two are run for every message that leaves; the ORM would write them anew each time, and that takes longer.
 _RENEW_CLAIM: Final = Statement(f"""
 UPDATE messages SET claimed_at = {{$now}}
@@ -177,8 +192,21 @@ def lease(message: Message) -> timedelta:
     return timedelta(seconds=3 * (channel.timeout() if channel else _LONGEST_TIMEOUT))
 
 
-@transaction.atomic
 def _claim(message_id: UUID) -> Message | Postponed | None:
+    now = timezone.now()
+    parameters = {
+        "id": message_id,
+        "attempt": uuid7(),
+        "now": now,
+        "soon": now + _SOON,
+        "full": beside.full_lanes(),
+    }
+    claimed = next(iter(Message.objects.raw(_CLAIM, parameters)), None)
+    return claimed or _claim_with_care(message_id)
+
+
+@transaction.atomic
+def _claim_with_care(message_id: UUID) -> Message | Postponed | None:
     message = Message.objects.select_for_update().filter(id=message_id).first()
     if message is None or not _is_deliverable(message):
         return None
