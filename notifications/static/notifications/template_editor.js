@@ -53,9 +53,9 @@ function mail(title, words) {
 function show(said) {
   const shown = [];
   if (said.variables.length) {
-    const names = said.variables.map((name) => `{{ ${name} }}`).join("  ");
     const line = element("p", "Variables: ", "nook-note");
-    line.append(element("code", names));
+    // One element for each: a line breaks between two names, never within one.
+    for (const name of said.variables) line.append(element("code", `{{ ${name} }}`, "nook-variable"), " ");
     shown.push(line);
   }
   const isBlank = PARTS.every((part) => !field(part).value);
