@@ -161,7 +161,7 @@ def test_a_replica_that_was_promoted_is_no_replica(
     replica = make_replica(primary, tmp_path / "data")
     with paired(primary, replica, settings, monkeypatch) as pair:
         assert replicas.read(look) == (True, 0)
-        pair.tell_replica("SELECT pg_promote()")
+        pair.tell_replica("SET statement_timeout = 0; SELECT pg_promote()")
         execute("INSERT INTO notes VALUES (1)")
 
         assert replicas.read(look) == (False, 1)
