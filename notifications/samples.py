@@ -31,7 +31,7 @@ _SAMPLES: Final = {
     "event": "resource.created",
     "access": "viewer",
     "period": "day",
-    "items": "* Sam Stranger shared “March” with you\n  Your access: viewer.",
+    "items": "* Sam Stranger shared “March” with you\n  You are viewer of it.",
 }
 
 

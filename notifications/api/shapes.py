@@ -65,7 +65,7 @@ NOTIFICATION_EXAMPLE: Final = {
     "kind": "resource.shared",
     "category": "work",
     "title": "Olive Owner shared “March” with you",
-    "text": "Your access: viewer.",
+    "text": "You are viewer of it.",
     "data": {"giver": "Olive Owner", "resource": "March", "access": "viewer"},
     "subject": {"type": "resource", "id": "01939a2e-0f3b-7c55-8a41-7d9e6b2c1f00"},
     "unread": True,
