@@ -26,6 +26,6 @@ $$
 
 
 class Migration(migrations.Migration):
-    dependencies = [("resources", "0023_schema_followings")]
+    dependencies = [("resources", "0020_schema_followings")]
 
     operations = [migrations.RunSQL(HOLD, "DROP FUNCTION nook_hold_resources(uuid[], uuid[])")]

@@ -88,7 +88,7 @@ FORGET_LOOKS = "DROP FUNCTION nook_looks_as_ever(uuid, uuid, text, timestamptz, 
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("resources", "0026_words_cost_less"),
+        ("resources", "0022_words_cost_less"),
     ]
 
     operations = [

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("resources", "0027_appearances"),
+        ("resources", "0023_appearances"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -36,7 +36,7 @@ $$
 
 
 class Migration(migrations.Migration):
-    dependencies = [("resources", "0024_locks_in_one_order")]
+    dependencies = [("resources", "0021_locks_in_one_order")]
 
     operations = [
         migrations.RunSQL(ASCII.format(through="simple"), ASCII.format(through="unaccent, simple")),
