@@ -9,22 +9,12 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
+from bench.outcome import Outcome
 from bench.stage import World, services, world
 
 WORKS = ("dry run", "import", "upsert", "export csv", "export ndjson", "export json", "export xlsx")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one piece of work took."""
-
-    rows: int
-    seconds: float
-    cpu: float
-    database_cpu: float
-    resident_mebibytes: float
 
 
 def main() -> None:

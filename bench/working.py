@@ -13,8 +13,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 django.setup()
 
 from accounts.models import User  # noqa: E402  # after the setup
+from bench.outcome import Outcome  # noqa: E402
 from bench.servers import database_cpu_seconds  # noqa: E402
-from bench.work import Outcome  # noqa: E402
 from core.jobs import running  # noqa: E402
 from core.models import Job, OutboxRow  # noqa: E402
 from core.models.jobs import SUCCEEDED, UNFINISHED  # noqa: E402
