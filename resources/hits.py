@@ -5,8 +5,8 @@ cannot know (it keeps no statistics of partial indexes), and planning anew for e
 rest. So a statement takes what there is little of, and looks at each row: at all one may read, where that is up to
 `FEW_MINE`; else at up to `FEW_HITS` rows from the index, each with a test for a reason to read, unless the words that
 are looked for are known to be in many rows. Where both are more, a second one looks at up to `MOST_MINE` that one may
-read (not for a search: reading what words a row has takes longer). Past those the list is put together of its parts.
-One plan of the first two is best for everybody, and is kept.
+read, laid out once (`laid_out`; not for a search: reading what words a row has takes longer). Past those the list is
+put together of its parts. One plan of the first two is best for everybody, and is kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ from django.db.models import BooleanField
 from django.db.models.expressions import Combinable, RawSQL
 
 from core.plans import Fragment, Row, Statement, Unseen
+from resources import laid_out
 from resources.models import Resource, ResourceQuerySet
 from resources.query import TEXT
 from resources.shapes import ListShape
@@ -34,12 +35,13 @@ _LED_TO: Final = frozenset({"eq", "in", "gt", "gte", "lt", "lte", "part", "conta
 
 _ANSWER: Final = """
 WITH mine AS MATERIALIZED (SELECT id FROM ({mine}) AS mine (id) LIMIT {most} + 1),
-     words AS MATERIALIZED ({words}),
-     hits AS MATERIALIZED ({hits}),
+     {before},
      readable (id, {names}) AS MATERIALIZED ({readable})
 SELECT answer.*, ({are_few})::integer
 FROM ({answer}) AS answer
 """
+_BY_EITHER_BEFORE: Final = "words AS MATERIALIZED ({words}), hits AS MATERIALIZED ({hits})"
+_BY_READABLE_BEFORE: Final = "laid_out ({columns}) AS MATERIALIZED (SELECT * FROM ({rows}) AS laid_out WHERE {are_few})"
 _ARE_MINE: Final = "(SELECT count(*) FROM mine) <= {}"
 _HITS: Final = """
 SELECT id FROM mine WHERE {few}
@@ -129,12 +131,15 @@ def ways_for(listed: ListShape) -> tuple[Way, ...]:
 
 def rows_by(way: Way, listed: ListShape) -> ResourceQuerySet:
     """Return the rows that are looked at; what the list asks for has still to be tested."""
+    rows: ResourceQuerySet = Resource.all_objects.get_queryset()
+    if not way.hits:
+        # They stand over what is laid out, and that is all readable.
+        return rows
     are_few = RawSQL(f"({way.are_few})", [], BooleanField())  # noqa: S611  # constants
     text = _LOOKED_AT_IN_SEARCH if listed.is_search else _LOOKED_AT
     looked_at = RawSQL(text, [], BooleanField())  # noqa: S611  # constants
-    rows: ResourceQuerySet = Resource.all_objects.filter(are_few, looked_at)
     # What one may read was found as such, and what an index finds was not.
-    return rows.visible_one_by_one(listed.shape.asker) if way.hits else rows
+    return rows.filter(are_few, looked_at).visible_one_by_one(listed.shape.asker)
 
 
 def statement(
@@ -144,18 +149,33 @@ def statement(
 
     `candidates` are those that match, whoever may read them.
     """
-    readable = [Fragment.of(rows.order_by().values_list("id", *keys)) for rows, keys in found]
+    questions = [Fragment.of(rows.order_by().values_list("id", *keys)) for rows, keys in found]
     return Statement(
         _ANSWER,
         mine=Fragment.united([ids_of(rows) for rows in newest_in_parts(listed.shape.asker)]),
         most=Fragment(str(way.mine)),
-        words=_common_words(listed),
-        hits=_hits(way, candidates),
+        before=_hits(way, listed, candidates) if way.hits else _laid_out(way, listed, questions),
         names=Fragment(", ".join(f"_by{place}" for place in range(len(found[0][1])))),
-        readable=Fragment.united(readable),
+        readable=Fragment.united(questions if way.hits else [laid_out.over(question) for question in questions]),
         are_few=Fragment(way.are_few),
         answer=answer,
     )
+
+
+def _laid_out(way: Way, listed: ListShape, questions: Sequence[Fragment]) -> Fragment:
+    """Return the common table of all that one may read, with what the questions ask of it; empty where it is much."""
+    columns = laid_out.columns_for(questions)
+    pieces = {"rows": laid_out.rows_of(listed, columns), "are_few": Fragment(way.are_few)}
+    pieces["columns"] = Fragment(", ".join(f'"{column}"' for column in columns))
+    return Fragment.filled(_BY_READABLE_BEFORE, pieces)
+
+
+def _hits(way: Way, listed: ListShape, candidates: Rows) -> Fragment:
+    """Return the common table of the ids that are looked at: of what one may read, or of what the index finds."""
+    few = Fragment(_ARE_MINE.format(way.mine))
+    hits = {"few": few, "candidates": ids_of(candidates.order_by()), "most": Fragment(str(way.hits))}
+    pieces = {"words": _common_words(listed), "hits": Fragment.filled(_HITS, hits)}
+    return Fragment.filled(_BY_EITHER_BEFORE, pieces)
 
 
 def _common_words(listed: ListShape) -> Fragment:
@@ -163,11 +183,3 @@ def _common_words(listed: ListShape) -> Fragment:
     if not listed.is_search or listed.alike:
         return Fragment("SELECT false")
     return Fragment(_ARE_COMMON.format(many=MANY_HITS), (Unseen("q", TEXT),))
-
-
-def _hits(way: Way, candidates: Rows) -> Fragment:
-    if not way.hits:
-        return Fragment("TABLE mine")
-    few = Fragment(_ARE_MINE.format(way.mine))
-    ids = ids_of(candidates.order_by())
-    return Fragment.filled(_HITS, {"few": few, "candidates": ids, "most": Fragment(str(way.hits))})

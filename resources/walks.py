@@ -41,16 +41,28 @@ def unseen(asker: Asker) -> Asker:
 def newest_in_parts(asker: Asker) -> list[Rows]:
     """Return what `asker` may read in parts without overlap, of resources or of the shares that lead to them.
 
-    Ask only for somebody who is signed in and does not see everything.
+    Each is led to by an index in the order of `created_at`. Ask only for somebody who is signed in and does not see
+    everything.
     """
-    reasons: list[tuple[str, Any]] = [("owner_id", asker.user)]
-    reasons += [("visibility", one) for one in asker.open_visibilities]
+    return _in_parts(asker, Q(owner_id=asker.user))
+
+
+def whole_in_parts(asker: Asker) -> list[Rows]:
+    """Return the same parts, for whoever reads all of each, in no order.
+
+    One's own rows are asked for as a range: of somebody whom it does not see the planner thinks that they own what all
+    do on average, and where there are few owners it would read the whole table. A range it takes for few rows.
+    """
+    return _in_parts(asker, Q(owner_id__gte=asker.user, owner_id__lte=asker.user))
+
+
+def _in_parts(asker: Asker, is_own: Q) -> list[Rows]:
+    reasons: list[tuple[str, Any]] = [("visibility", one) for one in asker.open_visibilities]
     reasons += [("type_id", one) for one in sorted({*asker.reads.types, *asker.writes.types})]
-    parts: list[Rows] = []
-    earlier, earlier_in_shares = Q(), Q()
+    parts: list[Rows] = [Resource.objects.filter(is_own)]
+    earlier, earlier_in_shares = Q(owner_id=asker.user), Q(**{IN_SHARES["owner_id"]: asker.user})
     for column, value in reasons:
-        rows = Resource.objects.filter(**{column: value})
-        parts.append(rows.exclude(earlier) if earlier else rows)
+        parts.append(Resource.objects.filter(**{column: value}).exclude(earlier))
         earlier |= Q(**{column: value})
         earlier_in_shares |= Q(**{IN_SHARES[column]: value})
     return [*parts, *(part.exclude(earlier_in_shares) for part in Share.objects.all().reaching(asker))]

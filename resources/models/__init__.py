@@ -13,7 +13,7 @@ from resources.models.followings import SEARCH, VALUES, SchemaFollowing
 from resources.models.imports import DryRunKey
 from resources.models.indexes import IndexState, TypeIndex
 from resources.models.keywords import ResourceReference, UniqueValue
-from resources.models.records import Form, Resource, ResourceQuerySet, form_for, share_level
+from resources.models.records import Form, Resource, ResourceQuerySet, form_for, is_among, share_level
 from resources.models.saved_views import SavedView, SavedViewQuerySet
 from resources.models.shares import Share, ShareQuerySet
 from resources.models.tags import ResourceTag
@@ -54,5 +54,6 @@ __all__ = [
     "UniqueValue",
     "Watch",
     "form_for",
+    "is_among",
     "share_level",
 ]

@@ -132,7 +132,7 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
         if level in {Level.COMMENTER, Level.MANAGER}:
             # Nothing but a share gives these: the shares lead to the rows.
             rows = rows.filter(
-                _is_among(ArraySubquery(Share.objects.live_for(asker).filter(access=level).values("resource_id")))
+                is_among(ArraySubquery(Share.objects.live_for(asker).filter(access=level).values("resource_id")))
             )
         return rows
 
@@ -165,7 +165,7 @@ class ResourceQuerySet(SoftDeleteQuerySet["Resource"]):
         if asker.is_admin or asker.deletes.everything:
             return dead
         managed = Share.objects.live_for(asker).filter(access__gte=Level.MANAGER).values("resource_id")
-        condition = Q(owner_id=asker.user) | Q(_is_among(ArraySubquery(managed)))
+        condition = Q(owner_id=asker.user) | Q(is_among(ArraySubquery(managed)))
         if asker.deletes.types:
             condition |= Q(type_id__in=list(asker.deletes.types))
         return dead.filter(condition)
@@ -179,10 +179,10 @@ def _all_reasons(asker: Asker) -> list[Q]:
 
 
 def _shared_with(asker: Asker) -> Q:
-    return Q(_is_among(ArraySubquery(Share.objects.live_for(asker).values("resource_id"))))
+    return Q(is_among(ArraySubquery(Share.objects.live_for(asker).values("resource_id"))))
 
 
-def _is_among(ids: ArraySubquery) -> Func:
+def is_among(ids: ArraySubquery) -> Func:
     """Return `id = ANY(ARRAY(…))`: computed once, and open to an index where `IN (SELECT …)` is not."""
     return Func(F("id"), ids, template="%(expressions)s)", arg_joiner=" = ANY(", output_field=BooleanField())
 

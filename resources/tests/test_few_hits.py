@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from accounts.models import User
 from core.permissions import Caller
+from core.plans import Statement
 from resources import hits, plans
 from resources.access import Level
 from resources.hits import FewRows
@@ -18,6 +19,7 @@ from resources.questions import Question, read_parameters
 from resources.tests.factories import caller, create_resource, create_type, share
 from resources.tests.test_access import world_of
 from resources.tests.worlds import WorldSketch, worlds
+from resources.walks import ids_of, unseen, whole_in_parts
 
 pytestmark = pytest.mark.django_db
 
@@ -98,6 +100,22 @@ def test_what_there_is_less_of_is_looked_at(owner: User, stranger: User, mine: i
     assert statement.chosen(question.values) is (*statement.attempts, statement.by_parts)[way]
     ids, total = found(question)
     assert (len(set(ids)), total) == (20, mine)
+
+
+def test_whose_rows_the_planner_does_not_see_it_takes_for_the_owner_of_few(owner: User, stranger: User) -> None:
+    for who, number in ((owner, 5_000), (stranger, 50)):
+        rows = (Resource(owner=who, type_id="note", name="Note", data={"number": "N-1"}) for _ in range(number))
+        Resource.objects.bulk_create(rows)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE resources")
+    asker = asked(caller(stranger)).listed.shape.asker
+
+    own = Statement("EXPLAIN (FORMAT JSON) {own}", own=ids_of(whole_in_parts(unseen(asker))[0]))
+    row = own.fetch({"user": stranger.pk})
+
+    # Of two owners each has half of all rows on average; for as many the whole table would be read.
+    assert row is not None
+    assert json.loads(row[0] or b"")[0]["Plan"]["Plan Rows"] < 100
 
 
 @pytest.mark.parametrize(
