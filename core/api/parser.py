@@ -1,7 +1,8 @@
 """The strict JSON parser: what two parsers could read differently is refused.
 
 Refused as `PARSE_ERROR`: bytes that are not UTF-8, a NUL character or a lone surrogate anywhere, a key
-given twice, nesting deeper than 32, NaN and infinities, whole numbers beyond 64 bit. `orjson` reads and refuses
+given twice, nesting deeper than 32, NaN and infinities, whole numbers beyond 64 bit (but for those that are a double,
+digit by digit: PostgreSQL spells 1e20 so, and what was read can be sent back). `orjson` reads and refuses
 most of it; searches in the bytes and a walk over the containers settle the rest for a common body. What they
 cannot settle is read a second time, slowly, by the standard library, which shows every pair and every digit.
 """
@@ -9,6 +10,7 @@ cannot settle is read a second time, slowly, by the standard library, which show
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import IO, Any, Final
 
 import orjson
@@ -115,6 +117,7 @@ def _refuse_nul(value: Any) -> None:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > 20 or not -_INTEGER_BOUND <= int(digits) < _INTEGER_BOUND:
+    within = len(digits) <= 20 and -_INTEGER_BOUND <= int(digits) < _INTEGER_BOUND
+    if not within and digits != f"{Decimal(repr(float(digits))):f}":
         raise ParseFailed("The request body holds a number out of range.")
     return int(digits)

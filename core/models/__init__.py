@@ -1,4 +1,5 @@
 from core.models.base import BaseModel, DatabaseUuid7, TimestampedModel
+from core.models.decoding import StoredJSON
 from core.models.events import Event, EventDelivery, EventQuerySet
 from core.models.idempotency import IdempotencyKey
 from core.models.jobs import Job
@@ -22,5 +23,6 @@ __all__ = [
     "ScheduleRun",
     "SoftDeleteModel",
     "SoftDeleteQuerySet",
+    "StoredJSON",
     "TimestampedModel",
 ]

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from core.identifiers import uuid7
 from core.models.base import DatabaseUuid7
+from core.models.decoding import StoredJSON
 
 # A visible row whose transaction id lies in the future was restored from another cluster: it is settled too.
 _SETTLED = (
@@ -95,7 +96,7 @@ class Event(models.Model):
     on_behalf_of = models.UUIDField(null=True)
     subject_type = models.CharField(max_length=50, default="", blank=True)
     subject_id = models.CharField(max_length=64, default="", blank=True)
-    payload = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    payload = models.JSONField(default=dict, encoder=DjangoJSONEncoder, decoder=StoredJSON)
     audience = ArrayField(models.UUIDField(), default=list)
     request_id = models.CharField(max_length=128, default="", blank=True)
     trace_id = models.CharField(max_length=128, default="", blank=True)

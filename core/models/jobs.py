@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from core.models.base import BaseModel
+from core.models.decoding import StoredJSON
 from core.permissions import ADMIN, Caller
 
 QUEUED: Final = "queued"
@@ -54,8 +55,8 @@ class Job(BaseModel):
     """The personal access token that started it: the one that may follow it, and whose scopes it is bound by."""
 
     state = models.CharField(max_length=20, default=QUEUED, db_default=QUEUED)
-    parameters = models.JSONField(default=dict, db_default={}, encoder=DjangoJSONEncoder)
-    checkpoint = models.JSONField(default=dict, db_default={}, encoder=DjangoJSONEncoder)
+    parameters = models.JSONField(default=dict, db_default={}, encoder=DjangoJSONEncoder, decoder=StoredJSON)
+    checkpoint = models.JSONField(default=dict, db_default={}, encoder=DjangoJSONEncoder, decoder=StoredJSON)
     total = models.PositiveBigIntegerField(null=True, blank=True)
     done = models.PositiveBigIntegerField(default=0, db_default=0)
     failed = models.PositiveBigIntegerField(default=0, db_default=0)

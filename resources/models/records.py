@@ -30,7 +30,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Now
 
-from core.models import BaseModel, SoftDeleteModel, SoftDeleteQuerySet
+from core.models import BaseModel, SoftDeleteModel, SoftDeleteQuerySet, StoredJSON
 from core.permissions import Caller
 from resources.access import Asker, Level, level_expression, reasons
 from resources.models.shares import Share, is_shared_with
@@ -222,7 +222,7 @@ class Resource(BaseModel, SoftDeleteModel):
     visibility = models.CharField(
         max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE, db_default=Visibility.PRIVATE.value
     )
-    data = models.JSONField(default=dict, db_default={}, blank=True)
+    data = models.JSONField(default=dict, db_default={}, blank=True, decoder=StoredJSON)
     tags = ArrayField(models.CharField(max_length=50), default=list, db_default=[], blank=True)
     external_id = models.CharField(max_length=200, null=True, blank=True)
     version = models.PositiveIntegerField(default=1, db_default=1, editable=False)

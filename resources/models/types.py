@@ -5,7 +5,7 @@ from typing import Final
 from django.db import models
 from django.db.models import Q
 
-from core.models import BaseModel
+from core.models import BaseModel, StoredJSON
 from resources.visibility import Visibility
 
 ITEM: Final = "item"
@@ -19,7 +19,7 @@ class ResourceType(BaseModel):
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=2000, blank=True, default="", db_default="")
     icon = models.CharField(max_length=50, blank=True, default="", db_default="")
-    schema = models.JSONField(default=dict, db_default={})
+    schema = models.JSONField(default=dict, db_default={}, decoder=StoredJSON)
     schema_version = models.PositiveIntegerField(default=1, db_default=1)
     field_rules = models.JSONField(null=True, editable=False)
     """`x-read` of the present schema as `[{"path": […], "roles": […]}]`, so that a read hides by SQL alone; null for
@@ -58,7 +58,7 @@ class ResourceTypeVersion(BaseModel):
 
     type = models.ForeignKey(ResourceType, models.CASCADE, related_name="versions", db_index=False)
     number = models.PositiveIntegerField()
-    schema = models.JSONField()
+    schema = models.JSONField(decoder=StoredJSON)
 
     class Meta:
         db_table = "resource_type_versions"

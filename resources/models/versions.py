@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from core.models import BaseModel
+from core.models import BaseModel, StoredJSON
 
 
 class ResourceVersion(BaseModel):
@@ -19,7 +19,7 @@ class ResourceVersion(BaseModel):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
-    snapshot = models.JSONField()
+    snapshot = models.JSONField(decoder=StoredJSON)
     changed = ArrayField(models.TextField())
 
     class Meta:
