@@ -10,17 +10,15 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import connection
-from django.db.models import BooleanField, F, Func, TextField, UUIDField, Value
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 
 from resources.access import Asker
 from resources.models import AppearanceChange
 
 _IN_FLIGHT: Final = timedelta(minutes=10)
-"""As in the function: what is on its way at a commit bears an earlier time."""
+"""Longer than any transaction: what is on its way at a commit bears an earlier time."""
 
 # Of each subject and part the newest is left; of a resource that is gone, nothing.
 _FORGET: Final = """
@@ -34,18 +32,51 @@ WHERE part <> 'looks' AND NOT EXISTS (SELECT FROM resources WHERE id = subject::
 """
 
 
-def looks_as_ever(asker: Asker, parts: Iterable[str] = ()) -> Combinable:
-    """Return the SQL of whether a row looks to `asker` as it did in every answer with its version.
+_SUBJECTS: Final = "resources.type::text, resources.owner_id::text"
+_CALLER: Final = ", %s::uuid::text, %s::text"
+_SHARED: Final = ", CASE WHEN resources.owner_id <> %s::uuid THEN resources.id::text END"
+"""Whose changes are asked about. What is shared changes nothing for the owner."""
+
+# These stand in the statement itself: in a function of PostgreSQL's each of them began a statement of its own. One look
+# at the index serves every subject. What is on its way at a commit bears an earlier time: see `_IN_FLIGHT`.
+_NONE_CHANGED: Final = """NOT EXISTS (
+    SELECT FROM appearance_changes
+    WHERE subject = ANY(ARRAY[%s]) AND part <> 'comments' AND changed_at > resources.updated_at - interval '10 minutes'
+)"""
+_NONE_HIDDEN: Final = """NOT EXISTS (
+    SELECT FROM resource_types WHERE key = resources.type AND field_rules IS NOT NULL
+)"""
+# What an owner gave without an end lasts; the rest may end by time, or with what its giver may.
+_NONE_PASSING: Final = """(resources.owner_id = %s::uuid OR NOT EXISTS (
+    SELECT FROM shares
+    WHERE resource_id = resources.id AND (user_id = %s::uuid OR role_id = (SELECT id FROM roles WHERE name = %s::text))
+      AND (expires_at IS NOT NULL OR through_id IS NOT NULL OR given_by_id <> resources.owner_id)
+))"""
+# It may never have been touched, so any change of it counts.
+_NONE_EMBEDDED: Final = """NOT EXISTS (
+    SELECT FROM appearance_changes WHERE subject = resources.id::text AND part = ANY(%s::text[])
+)"""
+
+
+def looks_as_ever(asker: Asker, parts: Iterable[str] = ()) -> RawSQL:
+    """Return the SQL of whether a row of `resources` looks to `asker` as it did in every answer with its version.
 
     `parts` are what is embedded and changes beside it (`shares`, `comments`).
     """
-    role = asker.role if isinstance(asker.role, Combinable) else Value(asker.role, TextField())
-    user = asker.user if isinstance(asker.user, Combinable) else Cast(Value(asker.user), UUIDField())
-    embedded = Cast(Value(sorted(parts), ArrayField(TextField())), ArrayField(TextField()))
-    known = (F("id"), F("owner_id"), F("type_id"), F("updated_at"))
-    return Func(
-        *known, user, role, Value(asker.is_admin), embedded, function="nook_looks_as_ever", output_field=BooleanField()
-    )
+    subjects = _SUBJECTS
+    values: list[Any] = []
+    if asker.user is not None:
+        subjects, values = subjects + _CALLER, [asker.user, asker.role]
+    if by_share := asker.user is not None and not asker.is_admin:
+        subjects, values = subjects + _SHARED, [*values, asker.user]
+    conditions = [_NONE_CHANGED % subjects, _NONE_HIDDEN]
+    if by_share:
+        conditions.append(_NONE_PASSING)
+        values += [asker.user, asker.user, asker.role]
+    if embedded := sorted(parts):
+        conditions.append(_NONE_EMBEDDED)
+        values.append(embedded)
+    return RawSQL(" AND ".join(conditions), values, BooleanField())  # noqa: S611  # constants of this module
 
 
 def is_unchanged(since: datetime, *subjects: Any) -> bool:
