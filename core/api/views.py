@@ -137,7 +137,14 @@ class ApiView(APIView):
             response = self._answer(self.request, *args, **kwargs)
         except Exception as error:  # the edge: every error becomes an answer, faults of ours are logged there
             response = exception_handler(error, {"view": self, "request": self.request})
-        return self._with_headers(response)
+        answer = self._with_headers(response)
+        self._let_go()
+        return answer
+
+    def _let_go(self) -> None:
+        """Lead nowhere back to the view and its request: they would stay until the collector looks for them."""
+        self.request.parser_context.clear()
+        vars(self).pop("head", None)  # Django's second name for `get`, bound to this view
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let the request through to the handler, or raise: limit, caller, limit, format, method, access, input."""

@@ -1,8 +1,10 @@
+import gc
 from collections.abc import Iterator
 
 import pytest
 from django.test import Client
 
+from core.api.views import ApiView
 from core.tests.api.answers import error_of
 from core.tests.api.probe import FAULTS, Racing
 
@@ -224,3 +226,16 @@ def test_the_versions_are_listed(anonymous: Client) -> None:
     assert response.json()["data"] == [
         {"version": "v1", "state": "current", "path": "/api/v1", "deprecated_at": None, "sunset_at": None}
     ]
+
+
+def test_nothing_of_an_answered_request_waits_for_the_collector(anonymous: Client) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            anonymous.get("/api/v1/notes")
+        left = [one for one in gc.get_objects() if isinstance(one, ApiView)]
+    finally:
+        gc.enable()
+
+    assert left == []
