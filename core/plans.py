@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count, cycle
 from typing import Any, Final
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -241,6 +242,9 @@ def _stored(field: "Field[Any, Any]", value: Any) -> Any:
     return value
 
 
+_MOSTLY: Final = (str, UUID)
+"""What statements are asked with, all but a few."""
+
 _OUTDATED: Final = frozenset({"0A000", "26000"})
 _PREPARED_AT_MOST: Final = 500
 _numbers: Final = count(1)
@@ -286,6 +290,8 @@ def _error_of(result: pq.abc.PGresult, driver: psycopg.Connection[Any]) -> psyco
 
 def _text(value: Any) -> bytes | None:
     """Return a value as PostgreSQL reads it; the slots say the types."""
+    if isinstance(value, _MOSTLY):
+        return str(value).encode()
     if value is None:
         return None
     if isinstance(value, datetime):

@@ -14,7 +14,9 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 
+from core.api.envelope import Bodiless
 from core.errors import PreconditionFailed
+from core.headers import put
 
 CACHE_CONTROL: Final = "private, no-cache"
 
@@ -60,8 +62,8 @@ def not_modified(request: Request | HttpRequest, *versions: Version) -> HttpResp
     known = next((etag(one) for one in versions if header is not None and _names(header, etag(one))), None)
     if known is None:
         return None
-    response = HttpResponse(status=304, headers={"ETag": known})
-    del response["Content-Type"]
+    response = Bodiless(status=304)
+    put(response.headers, "ETag", known)
     return response
 
 

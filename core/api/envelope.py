@@ -16,15 +16,28 @@ from core.times import rfc3339
 CONTENT_TYPE: Final = "application/json"
 
 
-class Answer(HttpResponse):
+class _Ready(HttpResponse):
+    """What is ready to be sent."""
+
+    def items(self) -> ValuesView[tuple[str, str]]:
+        """Return the headers; the server asks for them once, and Django would look each up again."""
+        return self.headers._store.values()
+
+
+class Answer(_Ready):
     """JSON that is ready to be sent."""
 
     def __init__(self, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> None:
         super().__init__(body, status=status, headers={"Content-Type": CONTENT_TYPE, **(headers or {})})
 
-    def items(self) -> ValuesView[tuple[str, str]]:
-        """Return the headers; the server asks for them once, and Django would look each up again."""
-        return self.headers._store.values()
+
+class Bodiless(_Ready):
+    """An answer without a body, and so without a type."""
+
+    def __init__(self, *, status: int, headers: dict[str, str] | None = None) -> None:
+        # Without one Django would work out a type with a charset.
+        super().__init__(status=status, content_type="", headers=headers)
+        del self.headers["Content-Type"]
 
 
 def encode(value: Any) -> bytes:
@@ -78,9 +91,7 @@ def accepted(data: Any = None, *, message: str | None = None) -> HttpResponse:
 
 def no_content(*, headers: dict[str, str] | None = None) -> HttpResponse:
     """Return 204, without a body."""
-    response = HttpResponse(status=204, headers=headers)
-    del response["Content-Type"]
-    return response
+    return Bodiless(status=204, headers=headers)
 
 
 def failure(error: ApplicationError) -> HttpResponse:
