@@ -36,7 +36,7 @@ FORGET_LOOKS = "DROP FUNCTION nook_looks_as_ever(uuid, uuid, text, timestamptz, 
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("resources", "0024_index_of_who_deleted"),
+        ("resources", "0025_numbers_as_written"),
     ]
 
     operations = [
