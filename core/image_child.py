@@ -68,12 +68,14 @@ def _work(job: dict[str, Any], raw: bytes) -> tuple[dict[str, Any], list[bytes]]
     width, height = picture.size
     # What a damaged or hostile file makes the decoders raise is open-ended, and here there is nothing to protect.
     try:
-        lying = _decoded(picture, job["variants"])
-        standing = _upright(lying)
-        if standing.size != lying.size:
+        # No step keeps what it was given: of fifty megapixels there is room for one picture, and one more for a moment.
+        picture = _decoded(picture, job["variants"])
+        lying = picture.size
+        picture = _upright(picture)
+        if picture.size != lying:
             width, height = height, width
-        standing = _in_srgb(standing)
-        parts = [_made(standing, variant) for variant in job["variants"]]
+        picture = _in_srgb(picture)
+        parts = [_made(picture, variant) for variant in job["variants"]]
     except Exception:
         raise _Refused(BROKEN_IMAGE) from None
     head = {"format": kind.lower(), "width": width, "height": height, "sizes": [len(part) for part in parts]}
@@ -115,7 +117,7 @@ def _upright(picture: "Picture") -> "Picture":
     from PIL import ImageOps
 
     with suppress(Exception):
-        return ImageOps.exif_transpose(picture)
+        ImageOps.exif_transpose(picture, in_place=True)
     return picture
 
 
@@ -163,9 +165,9 @@ def _fitted(picture: "Picture", width: int, height: int, *, covers: bool) -> "Pi
         shrink = min(1.0, picture.width / width, picture.height / height)
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
-    small = picture.copy()
-    small.thumbnail((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return small
+    shrink = min(1.0, width / picture.width, height / picture.height)
+    size = (max(1, round(picture.width * shrink)), max(1, round(picture.height * shrink)))
+    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def _options(variant: dict[str, Any]) -> dict[str, Any]:

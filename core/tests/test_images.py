@@ -144,6 +144,16 @@ def test_twenty_five_megapixels_fit_into_the_child_s_memory(form: str, mode: str
     assert is_nearly(decoded(made.files["square"]).convert("RGB").getpixel((9, 9)), BLUE)
 
 
+@pytest.mark.parametrize("form", ["PNG", "WEBP"])
+def test_of_fifty_megapixels_the_largest_size_fits_into_it_too(form: str) -> None:
+    raw = pictures.encoded(Image.new("RGB", (7050, 7050), BLUE), form, compress_level=1, method=0)
+    largest = (Variant("largest", 2560, 2560, fit="contain"),)
+
+    made = make_variants(raw, largest, most_pixels=50_000_000)
+
+    assert decoded(made.files["largest"]).size == (2560, 2560)
+
+
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
