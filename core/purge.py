@@ -81,10 +81,14 @@ def _past_the_bin(model: type[SoftDeleteModel]) -> models.QuerySet[models.Model]
 @transaction.atomic
 def _remove(rows: models.QuerySet[models.Model]) -> int:
     """Delete the rows and what hangs on them; nothing when something that is still in use points at them."""
-    count = rows.count()
     prepare = _BEFORE_REMOVAL.get(rows.model)
-    if prepare is not None:
-        prepare(list(rows.values_list("pk", flat=True)))
+    if prepare is None:
+        count = rows.count()
+    else:
+        # Locked first: whoever is about to refer to one of them, or brings it back, waits or has been waited for.
+        locked = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
+        count = len(locked)
+        prepare(locked)
     try:
         rows.delete()
     except (ProtectedError, RestrictedError):

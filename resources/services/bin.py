@@ -15,7 +15,16 @@ from core.permissions import Caller
 from resources.access import Action, Asker
 from resources.keywords.sealing import opened
 from resources.models import Resource
-from resources.services.references import brought_back, clear_references, taken_along
+from resources.services.references import (
+    Places,
+    brought_back,
+    clear_references,
+    emptied,
+    lost_targets,
+    refuse_before_targets,
+    taken_along,
+    told_of_destroyed,
+)
 from resources.services.side_rows import Written, give_back, refuse, taken_values
 from resources.services.writing import Precondition, keywords_of, lock, no_precondition, record, state_of, told_of
 
@@ -36,15 +45,16 @@ def move_to_bin(*, actor: Caller, resource_id: UUID, precondition: Precondition 
 def restore_resource(*, actor: Caller, resource_id: UUID, precondition: Precondition = no_precondition) -> Resource:
     """Bring a resource back from the bin, with all that its delete took along; return it.
 
-    Raises `Conflict` where one of its unique values is taken by now, or while something that it cannot be without is
-    in the bin.
+    Ids of what was destroyed meanwhile are taken out. Raises `Conflict` where one of its unique values is taken by now,
+    or while something that it cannot be without is in the bin.
     """
     among = Resource.all_objects.in_bin_of(actor)
     resource = lock(resource_id, among=among, actor=actor, action=Action.DELETE, precondition=precondition)
     rows = [resource, *brought_back(resource)]
+    lost = lost_targets(rows)
+    refuse_before_targets(rows)
     for row in rows:
-        _write(row, deleted_at=None, deleted_by_id=None, delete_op=None)
-        record(row, "restored", before=state_of(row), actor=actor)
+        _bring_back(row, lost.get(row.id, []), actor)
     refuse(taken_values([_as_new(row) for row in rows]), Conflict)
     return resource
 
@@ -76,6 +86,18 @@ def _bin(resources: Sequence[Resource], actor: Caller) -> None:
         record(resource, "deleted", before=state_of(resource), actor=actor)
         if keywords_of(resource).unique:
             give_back(resource)
+
+
+def _bring_back(resource: Resource, lost: Places, actor: Caller) -> None:
+    before, back = state_of(resource), {"deleted_at": None, "deleted_by_id": None, "delete_op": None}
+    if not lost:
+        _write(resource, **back)
+        record(resource, "restored", before=before, actor=actor)
+        return
+    # The new data is not judged: whoever writes it next has to give what the schema then demands.
+    _write(resource, **back, data=emptied(resource.data, lost))
+    told = told_of_destroyed(lost)
+    record(resource, "restored", before=before, actor=actor, keywords=keywords_of(resource), told=told)
 
 
 def _as_new(resource: Resource) -> Written:

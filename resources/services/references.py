@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from core.errors import Conflict, Detail
@@ -12,10 +13,16 @@ from core.purge import before_removal
 from resources.models import Resource, ResourceReference
 from resources.schemas.keywords import CASCADE, RESTRICT, SET_NULL
 from resources.services.audience import writers_of_each
+from resources.services.side_rows import targets
 from resources.services.writing import keywords_of, record, state_of
+
+Places = list[tuple[str, UUID]]
+"""Where ids stand in data, and which."""
 
 SHOWN_IDS: Final = 10
 """How many of the resources that stand in the way are named, of those that the caller may read."""
+
+_HOLD: Final = "SELECT id FROM resources WHERE id = ANY(%s) ORDER BY id FOR SHARE"
 
 
 def taken_along(resource: Resource, *, actor: Caller) -> list[Resource]:
@@ -43,29 +50,64 @@ def company_of(ids: Iterable[UUID]) -> set[UUID]:
 
 
 def brought_back(resource: Resource) -> list[Resource]:
-    """Return what the deletion of this resource took along, locked; raises `Conflict` while a target is in the bin."""
-    back = _followers({resource.id}, Q(resource__delete_op=resource.delete_op))
+    """Return the resources that the deletion of this one took along to the bin, locked."""
+    return _locked(_followers({resource.id}, Q(resource__delete_op=resource.delete_op)))
+
+
+def refuse_before_targets(resources: Sequence[Resource]) -> None:
+    """Raise `Conflict` while something is in the bin that the resources, which come back, cannot be without."""
+    ids = [resource.id for resource in resources]
     waiting = ResourceReference.objects.filter(
-        resource_id__in={resource.id, *back}, on_delete__in=[RESTRICT, CASCADE], target__deleted_at__isnull=False
-    ).exclude(target_id__in={resource.id, *back})
+        resource_id__in=ids, on_delete__in=[RESTRICT, CASCADE], target__deleted_at__isnull=False
+    ).exclude(target_id__in=ids)
     paths = sorted({path for _, path in _holding(waiting)})
     details = [Detail(f"data.{path}", "in_bin", "What this refers to is in the bin.") for path in paths]
     if details:
         raise Conflict("Restore first what it refers to.", details=details)
-    return _locked(back)
 
 
-def clear_references(targets: Iterable[UUID]) -> int:
+def lost_targets(resources: Iterable[Resource]) -> dict[UUID, Places]:
+    """Return where resources that come back refer to what was destroyed meanwhile.
+
+    What is there, in use or in the bin, neither goes nor moves until the transaction ends: whoever destroys it waits,
+    and finds the resources in use.
+    """
+    named = {row.id: _named_by(row) for row in resources}
+    wanted = {target for places in named.values() for _, target in places} - named.keys()
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [list(wanted)])
+        there = named.keys() | {row[0] for row in cursor.fetchall()}
+    lost = {
+        row_id: [(path, target) for path, target in places if target not in there] for row_id, places in named.items()
+    }
+    return {row_id: places for row_id, places in lost.items() if places}
+
+
+def emptied(data: dict[str, Any], places: Places) -> dict[str, Any]:
+    """Return the data without these ids at these paths: the property goes, or the item of the list."""
+    for path, target in places:
+        data = _emptied(data, path.split("."), str(target))
+    return data
+
+
+def told_of_destroyed(places: Places) -> dict[str, list[str]]:
+    """Return what the event says of ids that were taken out."""
+    return {"destroyed": sorted({str(target) for _, target in places})}
+
+
+def clear_references(destroyed: Iterable[UUID]) -> int:
     """Take resources that are about to be destroyed out of the live ones that refer to them; return how many changed.
 
     The new data is not judged: whoever writes it next has to give what the schema then demands.
     """
-    wanted = set(targets)
+    wanted = set(destroyed)
     # A `restrict` that is left by now is that of somebody who could hold nothing back.
     rows = ResourceReference.objects.filter(
         target_id__in=wanted, on_delete__in=[SET_NULL, RESTRICT], resource__deleted_at__isnull=True
     ).values_list("resource_id", "path", "target_id")
-    places: dict[UUID, list[tuple[str, UUID]]] = {}
+    places: dict[UUID, Places] = {}
     for source_id, path, target in rows:
         places.setdefault(source_id, []).append((path, target))
     for source in _locked(places):
@@ -79,18 +121,21 @@ def let_go(ids: Sequence[object]) -> None:
     clear_references(row_id for row_id in ids if isinstance(row_id, UUID))
 
 
-def _clear(source: Resource, places: list[tuple[str, UUID]]) -> None:
+def _clear(source: Resource, places: Places) -> None:
     before = state_of(source)
-    for path, target in places:
-        source.data = _emptied(source.data, path.split("."), str(target))
+    source.data = emptied(source.data, places)
     source.version += 1
     source.save(update_fields=["data", "version"])
-    told = {"destroyed": sorted(str(target) for _, target in places)}
+    told = told_of_destroyed(places)
     record(source, "updated", before=before, actor=SYSTEM, keywords=keywords_of(source), told=told)
 
 
+def _named_by(resource: Resource) -> Places:
+    references = keywords_of(resource).references
+    return [(".".join(one.path), target) for one in references for target in targets(resource.data, one)]
+
+
 def _emptied(data: Any, path: list[str], target: str) -> Any:
-    """Return the data without this id at the path: the property goes, or the item of the list."""
     if not isinstance(data, dict) or path[0] not in data:
         return data
     name, *rest = path

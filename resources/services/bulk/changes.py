@@ -1,11 +1,11 @@
 """What each step of a batch comes to: a change that nothing forbids yet, or what its own call would have answered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from resources.schemas import Keywords
 from resources.schemas.keywords import CASCADE, RESTRICT
 from resources.services.bulk.steps import Outcome, Outcomes, Step
 from resources.services.records import Content, Kind, judge_changes, judge_new, patched, type_named
+from resources.services.references import lost_targets
 from resources.services.side_rows import Written
 from resources.services.transitions import told_of_way, way_out
 from resources.services.watching import followers_of_each
@@ -105,8 +106,11 @@ def _deletions(actor: Caller, steps: Steps) -> Plan:
         return _moved(place, resource, deleted_at=moment, deleted_by_id=actor.id, delete_op=uuid7())
 
     referred = ResourceReference.objects.filter(on_delete__in=[RESTRICT, CASCADE], resource__deleted_at__isnull=True)
-    among = Resource.objects.visible_to(actor)
-    return _of_targets(actor, steps, among, Action.DELETE, judge, apart=[("target_id", referred)])
+
+    def apart(found: Sequence[Resource]) -> set[UUID]:
+        return _ids(referred, "target_id", found)
+
+    return _of_targets(actor, steps, Resource.objects.visible_to(actor), Action.DELETE, judge, apart=apart)
 
 
 def _restorations(actor: Caller, steps: Steps) -> Plan:
@@ -117,12 +121,16 @@ def _restorations(actor: Caller, steps: Steps) -> Plan:
         change.external_id = resource.external_id
         return change
 
-    # What went to the bin together comes back together, and what needs something that is there waits for it.
+    # What went to the bin together comes back together, what needs something that is there waits for it, and of what
+    # refers to something that is no more the data changes.
     held = ResourceReference.objects.filter(on_delete__in=[RESTRICT, CASCADE])
-    apart = [
-        ("target_id", held.filter(on_delete=CASCADE, resource__delete_op=F("target__delete_op"))),
-        ("resource_id", held.filter(target__deleted_at__isnull=False)),
-    ]
+    together = held.filter(on_delete=CASCADE, resource__delete_op=F("target__delete_op"))
+    waiting = held.filter(target__deleted_at__isnull=False)
+
+    def apart(found: Sequence[Resource]) -> set[UUID]:
+        lost = lost_targets(found)
+        return {*lost, *_ids(together, "target_id", found), *_ids(waiting, "resource_id", found)}
+
     return _of_targets(actor, steps, Resource.all_objects.in_bin_of(actor), Action.DELETE, judge, apart=apart)
 
 
@@ -149,12 +157,12 @@ def _of_targets(
     action: Action,
     judge: _Judge,
     *,
-    apart: list[tuple[str, Any]] | None = None,
+    apart: Callable[[Sequence[Resource]], set[UUID]] | None = None,
 ) -> Plan:
     """Judge each step by its resource; those whose ids `apart` finds are done alone."""
     plan, asker = Plan(), Asker.of(actor)
     found = _locked([step.id for step in steps.values() if step.id], among, asker)
-    alone = {row_id for column, rows in apart or () for row_id in _ids(rows, column, list(found))}
+    alone = apart(list(found.values())) if apart is not None and found else set()
     for place, step in steps.items():
         resource = found.get(step.id) if step.id else None
         if resource is not None and resource.id in alone:
@@ -189,8 +197,8 @@ def _locked(ids: list[UUID], among: ResourceQuerySet, asker: Asker) -> dict[UUID
     return {row.id: row for row in rows.select_for_update(of=("self",), no_key=True)}
 
 
-def _ids(rows: Any, column: str, ids: list[UUID]) -> set[UUID]:
-    return set(rows.filter(**{f"{column}__in": ids}).values_list(column, flat=True)) if ids else set()
+def _ids(rows: QuerySet[ResourceReference], column: str, among: Sequence[Resource]) -> set[UUID]:
+    return set(rows.filter(**{f"{column}__in": [row.id for row in among]}).values_list(column, flat=True))
 
 
 def _moved(place: int, resource: Resource, **values: Any) -> Change:
