@@ -77,7 +77,7 @@ repeats(
         "the count of writes",
         counting(
             "SELECT FROM resources WHERE version IS DISTINCT FROM "
-            "(SELECT max(number) FROM resource_versions WHERE resource_id = resources.id)"
+            "(SELECT max(number) FROM resource_history WHERE resource_id = resources.id)"
         ),
     ),
     Repeated("resource_versions.snapshot", "the resource as it was"),

@@ -26,6 +26,7 @@ from resources.models import (
     FileVersion,
     Resource,
     ResourceFile,
+    ResourceHistory,
     ResourceType,
     ResourceVersion,
     SavedView,
@@ -77,7 +78,7 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         _as_they_read(user_id, rows_of(Resource.all_objects.filter(owner_id=user_id), *_RESOURCE)),
         about="What you keep here, with what lies in the bin.",
     )
-    history = ResourceVersion.objects.filter(resource__owner_id=user_id)
+    history = ResourceHistory.objects.of(Resource.all_objects.filter(owner_id=user_id))
     yield PersonalFile(
         "resources/history.json",
         _as_they_read(
@@ -86,6 +87,7 @@ def export(user_id: UUID) -> Iterator[PersonalFile]:
         ),
         about="Every change of what you keep here.",
     )
+    # What is not written yet is by the owner.
     elsewhere = ResourceVersion.objects.filter(actor_id=user_id).exclude(resource__owner_id=user_id)
     yield PersonalFile(
         "resources/contributions.json",

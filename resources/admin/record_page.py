@@ -17,7 +17,7 @@ from core.permissions import Caller
 from resources.admin.record_actions import TransferForm, owner_at
 from resources.keywords.field_rules import is_hidden
 from resources.keywords.reading import hidden_from
-from resources.models import Resource, ResourceVersion, Share
+from resources.models import Resource, ResourceHistory, Share
 from resources.schemas.keywords import Path
 from resources.services.comparing import Comparison, compare_versions
 from resources.services.reverting import revert_resource
@@ -39,7 +39,7 @@ class Panels:
     offers: list[Offer]
     may_transfer: bool
     shares: list[Share] | None
-    versions: list[ResourceVersion]
+    versions: list[ResourceHistory]
     is_deleted: bool
 
 
@@ -145,10 +145,10 @@ class RecordPage:
 
 def versions_of(resource: Resource) -> Any:
     """Return the versions of the resource, newest first, with who made them."""
-    return ResourceVersion.objects.filter(resource=resource).select_related("actor").order_by("-number")
+    return ResourceHistory.objects.filter(resource=resource).select_related("actor").order_by("-number")
 
 
-def without_hidden(versions: Iterable[ResourceVersion], hidden: tuple[Path, ...]) -> list[ResourceVersion]:
+def without_hidden(versions: Iterable[ResourceHistory], hidden: tuple[Path, ...]) -> list[ResourceHistory]:
     """Return the versions without the names of what the staff member may not read."""
     shown = list(versions)
     for version in shown:

@@ -13,7 +13,7 @@ from resources.appearance import is_unchanged
 from resources.changes import difference
 from resources.keywords.field_rules import hidden_by, is_hidden
 from resources.keywords.reading import readable_state
-from resources.models import Resource, ResourceVersion
+from resources.models import Resource, ResourceHistory
 from resources.schemas.keywords import Path
 
 
@@ -27,22 +27,22 @@ class History:
     has_rules: bool
 
     @property
-    def versions(self) -> QuerySet[ResourceVersion]:
+    def versions(self) -> QuerySet[ResourceHistory]:
         """Return the rows."""
-        return ResourceVersion.objects.filter(resource_id=self.resource_id).select_related("actor")
+        return ResourceHistory.objects.filter(resource_id=self.resource_id).select_related("actor")
 
-    def is_known(self, version: ResourceVersion) -> bool:
+    def is_known(self, version: ResourceHistory) -> bool:
         """Return whether every answer with this version looked as one does now; never where the type hides anything."""
         return not self.has_rules and is_unchanged(version.created_at, self.type_key, version.actor_id)
 
-    def version(self, number: int) -> ResourceVersion:
+    def version(self, number: int) -> ResourceHistory:
         """Return one version; `NotFound` where there is none to see."""
         version = self.versions.filter(number=min(number, 2**31 - 1)).first()
         if version is None:
             raise NotFound
         return version
 
-    def shape(self, version: ResourceVersion) -> dict[str, Any]:
+    def shape(self, version: ResourceHistory) -> dict[str, Any]:
         """Return the version as the list shows it."""
         actor = version.actor
         return {
@@ -53,7 +53,7 @@ class History:
             "created_at": version.created_at,
         }
 
-    def whole_shape(self, version: ResourceVersion) -> dict[str, Any]:
+    def whole_shape(self, version: ResourceHistory) -> dict[str, Any]:
         """Return the version with the whole state after it."""
         return {**self.shape(version), "snapshot": self._shown(version.snapshot)}
 

@@ -28,22 +28,11 @@ SET CONSTRAINTS ALL IMMEDIATE
 """
 _INDEXES: Final = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
-WHERE indrelid IN ('resources'::regclass, 'resource_versions'::regclass, 'resource_tags'::regclass) AND NOT indisunique
+WHERE indrelid IN ('resources'::regclass, 'resource_tags'::regclass) AND NOT indisunique
 """
 _FOREIGN_KEYS: Final = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-WHERE conrelid IN ('resources'::regclass, 'resource_versions'::regclass) AND contype = 'f'
-"""
-_FIRST_VERSIONS: Final = """
-INSERT INTO resource_versions
-    (id, created_at, updated_at, resource_id, number, action, actor_id, snapshot, changed)
-SELECT nook_uuid7(), created_at, created_at, id, 1, 'created', owner_id,
-       jsonb_build_object('type', type, 'owner', owner_id, 'name', name, 'description', description,
-                          'status', status, 'visibility', visibility, 'data', data, 'tags', tags,
-                          'external_id', external_id, 'schema_version', schema_version),
-       '{data,description,name,owner,type,visibility}'
-FROM resources
-WHERE NOT EXISTS (SELECT 1 FROM resource_versions WHERE resource_id = resources.id)
+WHERE conrelid = 'resources'::regclass AND contype = 'f'
 """
 _SHARES: Final = """
 INSERT INTO shares (id, resource_id, user_id, access, given_by_id)
@@ -75,8 +64,8 @@ WHERE chosen.place %% 3 <> 0
 
 
 def load_resources(wanted: int, people: Sequence[UUID], *, progress: Callable[[int], object]) -> int:
-    """Bring the resources of `people` up to `wanted`, each with its first version, some shared or
-    commented, two with a file; return how many.
+    """Bring the resources of `people` up to `wanted`, some shared or commented, two with a file;
+    return how many. Each is its own first version.
 
     No events are written: the log tells what happened, and none of this did.
     """
@@ -89,7 +78,6 @@ def load_resources(wanted: int, people: Sequence[UUID], *, progress: Callable[[i
             with indexes_later(rebuild=missing >= REBUILD_FROM):
                 seed = _SEED + present
                 _copy(resource_lines(missing, people, types=types, first_number=present + 1, seed=seed), progress)
-                cursor.execute(_FIRST_VERSIONS)
             keep_side_rows(list(types), people)
             cursor.execute(_SHARES, {"people": list(people)})
             cursor.execute(_COMMENTS, {"people": list(people)})

@@ -18,7 +18,7 @@ from resources.models.saved_views import SavedView, SavedViewQuerySet
 from resources.models.shares import Share, ShareQuerySet
 from resources.models.tags import ResourceTag
 from resources.models.types import ITEM, ResourceType, ResourceTypeVersion
-from resources.models.versions import ResourceVersion
+from resources.models.versions import ResourceHistory, ResourceVersion
 from resources.models.watches import Watch
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "IndexState",
     "Resource",
     "ResourceFile",
+    "ResourceHistory",
     "ResourceQuerySet",
     "ResourceReference",
     "ResourceTag",

@@ -8,7 +8,7 @@ from core.errors import NotFound
 from core.permissions import Caller
 from resources.changes import difference
 from resources.keywords.reading import hidden_from, readable_state
-from resources.models import Resource, ResourceVersion
+from resources.models import Resource, ResourceHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def compare_versions(*, actor: Caller, resource: Resource, before: int, after: i
     hidden = hidden_from(actor, resource)
     found = {
         version.number: version.snapshot
-        for version in ResourceVersion.objects.filter(resource=resource, number__in=[before, after])
+        for version in ResourceHistory.objects.filter(resource=resource, number__in=[before, after])
     }
     if not {before, after} <= found.keys():
         raise NotFound

@@ -46,8 +46,8 @@ def has_much_to_follow(key: str, old: Keywords, new: Keywords) -> bool:
 def follow_next(work: Work) -> Done | None:
     """Bring the next rows of the job's type in step with its present schema.
 
-    Records first, then their versions; then once more what was written since shortly before the change, by somebody who
-    may have gone by the schema before.
+    Records first, then their versions, of which a record may have left the first one as it was; then once more what was
+    written since shortly before the change, by somebody who may have gone by the schema before.
     """
     key = work.parameters["type"]
     kind = ResourceType.objects.filter(key=key).first()

@@ -9,7 +9,7 @@ from uuid import UUID
 from core.models import Event
 from resources.changes import difference
 from resources.keywords.sealing import opened
-from resources.models import Resource, ResourceQuerySet, ResourceVersion
+from resources.models import Resource, ResourceHistory, ResourceQuerySet
 from resources.services.writing import state_of
 
 _BATCH: Final = 500
@@ -66,7 +66,7 @@ def _compared(resource: Resource, payloads: list[dict[str, Any]]) -> Comparison:
 def _writes_of(resources: list[Resource]) -> dict[str, list[dict[str, Any]]]:
     """Return what the events of the resources' writes say, by resource, in their order."""
     ids = [str(resource.id) for resource in resources]
-    actions = ResourceVersion.objects.filter(resource__in=resources).values_list("action", flat=True).distinct()
+    actions = ResourceHistory.objects.filter(resource__in=resources).values_list("action", flat=True).distinct()
     events = (
         Event.objects.filter(
             subject_type="resource", subject_id__in=ids, type__in=[f"resource.{action}" for action in actions]

@@ -22,7 +22,7 @@ from resources.schemas import compiled
 from resources.schemas.workflows import INITIAL
 from resources.services.judging import Rules, refuse_bad_data
 from resources.services.side_rows import Written, keep_references, refuse, taken_values, unknown_targets
-from resources.services.writing import NOTHING, Precondition, lock, no_precondition, record, require, state_of
+from resources.services.writing import CREATED, NOTHING, Precondition, lock, no_precondition, record, require, state_of
 
 _WRITABLE: Final = ("name", "description", "visibility", "data", "tags", "external_id")
 
@@ -59,7 +59,7 @@ def create_resource(*, actor: Caller, content: Content, type_key: str = ITEM, ow
     resource, written = judge_new(actor=actor, kind=type_named(type_key), owner_id=owner, content=content)
     _insertion().run(resource)
     _keep_side_rows(written, actor)
-    record(resource, "created", before={}, actor=actor, keywords=written.keywords)
+    record(resource, CREATED, before={}, actor=actor, keywords=written.keywords)
     return resource
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from core.errors import ValidationFailed
 from core.permissions import Caller
 from resources.keywords.sealing import opened
-from resources.models import Resource, ResourceVersion
+from resources.models import Resource, ResourceHistory
 from resources.services.records import apply_changes, locked_for_writing
 from resources.services.writing import Precondition, no_precondition
 
@@ -34,7 +34,7 @@ def revert_resource(
 
 
 def _snapshot(resource: Resource, number: int) -> dict[str, Any]:
-    version = ResourceVersion.objects.filter(resource=resource, number=number).first()
+    version = ResourceHistory.objects.filter(resource=resource, number=number).first()
     if version is None:
         raise ValidationFailed.of("version", "does_not_exist", "There is no such version.")
     snapshot: dict[str, Any] = version.snapshot

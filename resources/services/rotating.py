@@ -79,7 +79,7 @@ class Sealed:
 
 @seals_values
 def sealed_data() -> list[Store]:
-    """Return the two columns that hold data."""
+    """Return the two columns that hold data, records first: the first version that one leaves is sealed as it was."""
     return [
         Sealed("resources.resource.data", Resource, "data", (), "type__key", "id"),
         Sealed(

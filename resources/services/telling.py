@@ -8,7 +8,7 @@ from accounts.models import User
 from core.models import Event
 from core.ratelimit import take
 from notifications.services import Announcement, News, notify, notify_sparingly
-from resources.models import Resource, ResourceVersion, Share
+from resources.models import Resource, ResourceHistory, Share
 from resources.services.watching import still_following
 
 TRANSITIONED: Final = "resource.transitioned"
@@ -41,7 +41,7 @@ def tell_of_transfer(*, event_id: UUID, resource_id: UUID, actor: UUID | None, f
     if new is not None and new.id == resource.owner_id and new.id != actor:
         _write(TRANSFERRED, new, {"giver": giver, "resource": resource.name}, event_id)
     # What it is called by now is not for who may not read it any more.
-    then = ResourceVersion.objects.filter(resource=resource, number=facts["version"]).first()
+    then = ResourceHistory.objects.filter(resource=resource, number=facts["version"]).first()
     if old is not None and new is not None and old.id != actor and then is not None:
         context = {"giver": giver, "resource": str(then.snapshot["name"]), "owner": new.name}
         _write(TRANSFERRED, old, context, event_id)

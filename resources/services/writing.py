@@ -22,6 +22,8 @@ Precondition = Callable[[int], None]
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
+CREATED: Final = "created"
+
 NO_KEYWORDS: Final = Keywords()
 
 _STATE: Final = ("name", "description", "status", "visibility", "data", "tags", "external_id", "schema_version")
@@ -79,6 +81,11 @@ def state_of(resource: Resource) -> dict[str, Any]:
     }
 
 
+def is_first_by_owner(resource: Resource, action: str, actor: Caller) -> bool:
+    """Return whether the resource itself is the version that this write makes, until the next one: none is written."""
+    return resource.version == 1 and action == CREATED and actor.id == resource.owner_id
+
+
 def told_of(
     resource_id: UUID, before: dict[str, Any], after: dict[str, Any], keywords: Keywords
 ) -> dict[str, dict[str, Any]]:
@@ -130,22 +137,23 @@ def record(
     told: Mapping[str, Any] = NOTHING,
     audience: Iterable[UUID] = (),
 ) -> None:
-    """Write the version row and the event of the write that has just been made; the event says `told` as well.
+    """Write the version and the event of the write that has just been made; the event says `told` as well.
 
     `keywords` is needed where `data` may differ.
     """
     after = state_of(resource)
     old, new = difference(before, after)
-    _version_insertion().run(
-        ResourceVersion(
-            resource=resource,
-            number=resource.version,
-            action=action,
-            actor_id=actor.id,
-            snapshot=after,
-            changed=sorted({**old, **new}),
+    if not is_first_by_owner(resource, action, actor):
+        _version_insertion().run(
+            ResourceVersion(
+                resource=resource,
+                number=resource.version,
+                action=action,
+                actor_id=actor.id,
+                snapshot=after,
+                changed=sorted({**old, **new}),
+            )
         )
-    )
     facts = (
         {**told_of(resource.id, before, after, keywords), **told}
         if keywords.read

@@ -40,6 +40,7 @@ def test_staff_move_to_the_bin_and_bring_back(admin: User, owner: User, browser_
     assert [event.type for event in log] == ["resource.deleted", "resource.restored"]
     assert {event.actor for event in log} == {admin.pk}
     assert list(ResourceVersion.objects.order_by("number").values_list("number", "action")) == [
+        (1, "created"),
         (2, "deleted"),
         (3, "restored"),
     ]

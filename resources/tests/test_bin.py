@@ -36,7 +36,7 @@ def test_a_deleted_resource_is_gone_from_everywhere_but_the_bin(client: Client, 
     assert listed[0]["deleted_at"] is not None
     binned = Resource.all_objects.get()
     assert (binned.deleted_by_id, binned.delete_op is not None) == (owner.id, True)
-    assert ResourceVersion.objects.get().action == "deleted"
+    assert ResourceVersion.objects.get(number=2).action == "deleted"
     assert Event.objects.get(type="resource.deleted").subject_id == str(row.id)
 
 

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.tests.factories import create_user
 from core.models import Event
 from resources.access import Level
-from resources.models import Resource, ResourceReference, ResourceVersion, UniqueValue, Watch
+from resources.models import Resource, ResourceHistory, ResourceReference, UniqueValue, Watch
 from resources.services.side_rows import digest_of
 from resources.tests.factories import create_resource, create_type, share
 
@@ -254,7 +254,7 @@ def left(key: str, rows: dict[str, Resource]) -> dict[str, Any]:
 
     ids = list(names)
     events = Event.objects.filter(subject_type="resource", subject_id__in=ids)
-    versions = ResourceVersion.objects.filter(resource__in=records)
+    versions = ResourceHistory.objects.filter(resource__in=records)
     return {
         "records": sorted(
             (row.name, row.version, row.status, row.visibility, str(named(row.data)), row.tags, row.external_id or "",
@@ -339,7 +339,7 @@ def test_of_two_at_once_each_value_goes_to_one(client_of: ClientOf) -> None:
         statuses = [status for found in pool.map(run, range(2)) for status in found]
 
     assert (statuses.count(201), statuses.count(409)) == (40, 40)
-    assert UniqueValue.objects.count() == ResourceVersion.objects.count() == Resource.objects.count() == 40
+    assert UniqueValue.objects.count() == ResourceHistory.objects.count() == Resource.objects.count() == 40
 
 
 def test_what_comes_back_is_not_asked_whether_what_it_refers_to_can_still_be_seen(client: Client, owner: User) -> None:

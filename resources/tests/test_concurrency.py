@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.tests.factories import create_user
 from core.models import Event
 from core.permissions import Caller
-from resources.models import Comment, Resource, ResourceVersion
+from resources.models import Comment, Resource, ResourceHistory, ResourceVersion
 from resources.services import Content, create_resource
 from resources.tests.factories import create_type
 
@@ -88,7 +88,7 @@ def test_of_parallel_creations_with_one_external_id_exactly_one_wins(client_of: 
         return int(clients[number].post("/api/v1/resources", body).status_code)
 
     assert sorted(at_once(create)) == [201] + [409] * (WRITERS - 1)
-    assert (Resource.objects.count(), ResourceVersion.objects.count()) == (1, 1)
+    assert (Resource.objects.count(), ResourceHistory.objects.count()) == (1, 1)
     assert Event.objects.filter(type="resource.created").count() == 1
 
 

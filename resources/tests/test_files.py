@@ -274,7 +274,7 @@ def test_a_file_is_attached_and_taken_off(
         "file.deleted",
     ]
     versions = client.get(f"/api/v1/resources/{resource.pk}/versions").json()["data"]
-    assert [version["action"] for version in versions] == ["file_detached", "file_attached"]
+    assert [version["action"] for version in versions] == ["file_detached", "file_attached", "created"]
 
 
 def test_attaching_needs_the_right_to_write_and_a_file_of_one_s_own(

@@ -2,17 +2,24 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, connections, transaction
 from django.test import Client
 
 from accounts.models import User
+from accounts.tests.factories import create_user
+from core.jobs import Done, Work
 from core.models import Job
 from core.models.jobs import QUEUED
+from core.permissions import SYSTEM
 from core.tests.spine import Drain
+from resources.keywords.sealing import opened
 from resources.models import Resource, ResourceReference, ResourceType, ResourceVersion, UniqueValue
+from resources.services import following
 from resources.services.following import AT_ONCE, KIND
+from resources.services.types import change_type
 from resources.tests.factories import create_resource, create_type
 
 ClientOf = Callable[[User], Client]
@@ -91,7 +98,7 @@ def test_many_are_sealed_by_a_job_and_hidden_from_the_first_moment(
     assert in_clear() == (0, 0)
     job = job_of(client)
     assert (job["state"], job["failed"]) == ("succeeded", 0)
-    assert job["done"] == job["total"] == 2 * (AT_ONCE + 1) + 3
+    assert job["done"] == job["total"] == 2 * (AT_ONCE + 1) + 2
     row = Resource.objects.get(id=many[5].id)
     assert (row.version, row.updated_at) == (1, row.created_at)
     assert client.get(f"{PATH}/{row.id}").json()["data"]["data"] == {"iban": "DE5", "number": 5}
@@ -142,3 +149,72 @@ def test_few_follow_at_once(client: Client, owner: User) -> None:
 
     assert in_clear() == (0, 0)
     assert not Job.objects.filter(kind=KIND).exists()
+
+
+@pytest.fixture
+def few(owner: User, monkeypatch: pytest.MonkeyPatch) -> list[Resource]:
+    """Records without a written version, which a job follows all the same."""
+    monkeypatch.setattr(following, "AT_ONCE", 1)
+    create_type("patient", schema=PLAIN)
+    return [create_resource(owner, type_id="patient", data={"iban": f"DE{place}"}) for place in range(4)]
+
+
+def test_first_versions_are_sealed_whoever_makes_them_written_and_when(client: Client, few: list[Resource]) -> None:
+    client.patch(TYPE, {"schema": schema(iban={"x-encrypted": True})})
+    work = Work(uuid4(), None, dict(Job.objects.get(kind=KIND).parameters), {})
+
+    written = [client.patch(f"{PATH}/{few[0].id}", {"name": "Before the job"}).status_code]
+    assert in_clear() == (4, 2)
+    _go_through(work, "records")
+    written.append(client.patch(f"{PATH}/{few[1].id}", {"name": "After its records"}).status_code)
+    assert in_clear() == (0, 2)
+    _go_through(work, "versions")
+    assert in_clear() == (0, 0)
+    written.append(client.patch(f"{PATH}/{few[2].id}", {"name": "After its versions"}).status_code)
+
+    assert written == [200, 200, 200]
+    assert in_clear() == (0, 0)
+    for place, row in enumerate(few):
+        first = client.get(f"{PATH}/{row.id}/versions/1").json()["data"]["snapshot"]
+        assert (first["name"], first["data"]) == ("A thing", {"iban": f"DE{place}"})
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("transactional_db")
+def test_the_first_version_of_who_was_writing_in_that_moment_is_sealed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "AT_ONCE", 0)
+    create_type("patient", schema=PLAIN)
+    user = create_user()
+    create_resource(user, type_id="patient", data={"iban": "DE0"})
+    insert = "INSERT INTO resources (owner_id, name, type, data) VALUES (%s, 'one', 'patient', %s) RETURNING id"
+    other = connections.create_connection("default")
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute(insert, [user.pk, '{"iban": "DE1"}'])
+            (row_id,) = cursor.fetchone()
+            change_type(actor=SYSTEM, key="patient", changes={"schema": schema(iban={"x-encrypted": True})})
+            work = Work(uuid4(), None, dict(Job.objects.get(kind=KIND).parameters), {})
+            ended = [_followed(work) for _ in range(6)]
+            cursor.execute("UPDATE resources SET version = 2, name = 'two' WHERE id = %s", [row_id])
+            cursor.execute("COMMIT")
+    finally:
+        other.close()
+    assert (ended, in_clear()) == ([None] * 6, (1, 1))
+
+    while _followed(work) is None:
+        pass
+
+    assert in_clear() == (0, 0)
+    (first,) = ResourceVersion.objects.filter(resource_id=row_id)
+    assert opened(first.snapshot["data"], row_id) == {"iban": "DE1"}
+
+
+def _go_through(work: Work, part: str) -> None:
+    while work.checkpoint.get("part", "records") == part and not work.checkpoint.get("again"):
+        following.follow_next(work)
+
+
+def _followed(work: Work) -> Done | None:
+    with transaction.atomic():
+        return following.follow_next(work)

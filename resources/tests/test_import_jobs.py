@@ -15,7 +15,7 @@ from core.jobs import running as job_running
 from core.models import Event, Job
 from core.permissions import Caller
 from core.tests.spine import Drain
-from resources.models import DryRunKey, Resource, ResourceVersion
+from resources.models import DryRunKey, Resource, ResourceHistory
 from resources.services.importing import reading
 from resources.services.types import change_type
 from resources.tasks import sweep_files
@@ -86,7 +86,7 @@ def test_rows_are_written_once_however_often_a_step_was_lost(
     assert list(Resource.objects.order_by("pk").values_list("data__number", flat=True)) == [
         f"a\n{number}" for number in range(10)
     ]
-    assert ResourceVersion.objects.count() == Event.objects.filter(type="resource.created").count() == 10
+    assert ResourceHistory.objects.count() == Event.objects.filter(type="resource.created").count() == 10
 
 
 def test_rows_read_ahead_are_judged_by_the_schema_that_holds_when_they_are_written(

@@ -104,7 +104,7 @@ def test_an_upsert_keeps_what_its_owner_may_not_write(client: Client, imported: 
 
 def test_the_statements_do_not_grow_with_the_rows(client: Client, owner: User) -> None:
     targets = [create_resource(owner) for _ in range(40)]
-    writer = Writer(Caller.of(owner), owner.id, type_named("letter"))
+    writer = Writer(Caller.of(owner), type_named("letter"))
 
     def cost(start: int, number: int) -> int:
         rows = [

@@ -18,7 +18,7 @@ from core.models import DeadLetter, Event, Job
 from core.models.jobs import SUCCEEDED, UNFINISHED
 from core.tests.processes import WorkerProcess
 from core.tests.test_outages import eventually, in_background
-from resources.models import Resource, ResourceVersion
+from resources.models import Resource, ResourceHistory
 from resources.tests.transfers import TYPE, ClientOf, form, job_of, result_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
@@ -90,7 +90,7 @@ def _imported(client: Client, table: str) -> dict[str, Any]:
 def _expect_each_row_once(job: dict[str, Any], rows: int) -> None:
     row = Job.objects.get(pk=job["id"])
     assert (row.state, row.total, row.done, row.failed) == (SUCCEEDED, rows, rows, 0)
-    assert Resource.objects.count() == ResourceVersion.objects.count() == rows
+    assert Resource.objects.count() == ResourceHistory.objects.count() == rows
     assert Resource.objects.values("name").annotate(times=Count("pk")).filter(times__gt=1).count() == 0
     assert set(Resource.objects.values_list("external_id", flat=True)) == set(map(str, range(rows)))
     assert Event.objects.filter(type="resource.created").count() == rows

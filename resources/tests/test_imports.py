@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.models import User
 from core.models import Event, Job
 from core.tests.spine import Drain
-from resources.models import Resource, ResourceTag, ResourceVersion
+from resources.models import Resource, ResourceHistory, ResourceTag, ResourceVersion
 from resources.tests.factories import create_resource, create_type
 from resources.tests.transfers import (
     LETTER,
@@ -63,6 +63,8 @@ GOOD = {
 def test_a_row_becomes_what_a_post_of_it_becomes(client: Client, imported: Any, name: str, content: bytes) -> None:
     posted = client.post("/api/v1/resources", {**GOOD, "type": "letter"}, "application/json").json()["data"]
     first = Resource.objects.get()
+    kept = ResourceHistory.objects.filter(number=1).values("action", "actor", "changed", "snapshot")
+    expected = kept.get(resource=first)
     Resource.objects.update(external_id="other")
 
     assert counts(imported(content, name)) == ("succeeded", 1, 1, 0)
@@ -71,8 +73,7 @@ def test_a_row_becomes_what_a_post_of_it_becomes(client: Client, imported: Any, 
     shown = client.get(f"/api/v1/resources/{made.pk}").json()["data"]
     apart = {"id", "created_at", "updated_at"}
     assert {**shown, **dict.fromkeys(apart)} == {**posted, **dict.fromkeys(apart)}
-    kept = ResourceVersion.objects.filter(number=1).values("action", "actor", "changed", "snapshot")
-    assert kept.get(resource=made) == kept.get(resource=first)
+    assert kept.get(resource=made) == expected
     told = Event.objects.filter(type="resource.created").values("actor", "on_behalf_of", "payload", "audience")
     assert told.get(subject_id=str(made.pk)) == told.get(subject_id=str(first.pk))
     assert set(Event.objects.filter(type="resource.created").values_list("subject_type", flat=True)) == {"resource"}
@@ -173,7 +174,7 @@ def test_a_row_at_fault_is_told_of_and_left_out(imported: Any) -> None:
         ("6", "name", "hidden_characters"),
     ]
     assert list(Resource.objects.order_by("pk").values_list("name", flat=True)) == ["Good", "Good too"]
-    assert ResourceVersion.objects.count() == Event.objects.filter(type="resource.created").count() == 2
+    assert ResourceHistory.objects.count() == Event.objects.filter(type="resource.created").count() == 2
 
 
 def test_rows_of_json_are_read_as_strictly_as_a_body(imported: Any) -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import User
 from core.models import Event
-from resources.models import Resource, ResourceVersion
+from resources.models import Resource, ResourceHistory
 
 ClientOf = Callable[[User], Client]
 PATH = "/api/v1/resources"
@@ -48,7 +48,7 @@ def nothing_was_written(*, resources: int = 0, versions: int = 0, events: int = 
     """Return whether the tables hold no more than said."""
     found = (
         Resource.all_objects.count(),
-        ResourceVersion.objects.count(),
+        ResourceHistory.objects.count(),
         Event.objects.filter(type__startswith="resource.").count(),
     )
     return found == (resources, versions, events)
@@ -97,7 +97,7 @@ def test_a_resource_is_created_with_every_field(client: Client, owner: User) -> 
 def test_creating_writes_a_version_and_an_event_in_one_transaction(client: Client, owner: User) -> None:
     data = made(client, data={"price": 1})
 
-    version = ResourceVersion.objects.get()
+    version = ResourceHistory.objects.get()
     event = Event.objects.get(type="resource.created")
     assert (str(version.resource_id), version.number, version.action) == (data["id"], 1, "created")
     assert version.actor_id == owner.id
@@ -191,7 +191,7 @@ def test_patch_merges_data_and_leaves_the_rest(client: Client) -> None:
     after = response.json()["data"]
     assert response.status_code == 200
     assert (after["data"], after["description"]) == ({"a": {"c": 2, "e": 3}, "d": [9]}, "Kept")
-    version = ResourceVersion.objects.get(number=2)
+    version = ResourceHistory.objects.get(number=2)
     assert version.changed == ["data.a.b", "data.a.e", "data.d"]
     event = Event.objects.get(type="resource.updated")
     assert event.payload == {

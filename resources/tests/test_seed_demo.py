@@ -17,9 +17,9 @@ from resources.models import (
     Comment,
     FileVersion,
     Resource,
+    ResourceHistory,
     ResourceReference,
     ResourceType,
-    ResourceVersion,
     Share,
     UniqueValue,
 )
@@ -116,7 +116,7 @@ def test_a_second_run_adds_only_what_is_missing_and_writes_no_events() -> None:
 
     assert told.startswith("5 demo users, 10 new resources in ")
     assert seed(users=3, resources=40).startswith("5 demo users, 0 new resources in ")
-    assert ResourceVersion.objects.count() == Resource.all_objects.count() == 40
+    assert ResourceHistory.objects.count() == Resource.all_objects.count() == 40
     assert not Event.objects.filter(type="resource.created").exists()
 
 

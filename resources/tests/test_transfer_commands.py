@@ -16,7 +16,7 @@ from accounts.models import User
 from core.jobs import running
 from core.models import Event, Job, OutboxRow
 from core.tests.spine import Drain
-from resources.models import Resource, ResourceVersion
+from resources.models import Resource, ResourceHistory
 from resources.services.importing import reading
 from resources.tests.factories import create_resource, create_type
 from resources.tests.transfers import LETTER, ClientOf, ask_import, counts, faults, followed, job_of
@@ -65,7 +65,7 @@ def test_rows_are_written_and_told_of_as_by_the_api(
     assert (code, said) == (1, "4 row(s): 2 written, 2 at fault.\n")
     own, others = Resource.objects.filter(owner=owner), Resource.objects.filter(owner=stranger)
     assert list(own.order_by("pk").values("name", "data")) == list(others.order_by("pk").values("name", "data"))
-    assert ResourceVersion.objects.filter(resource__in=own, actor=owner).count() == 2
+    assert ResourceHistory.objects.filter(resource__in=own, actor=owner).count() == 2
     assert Event.objects.filter(type="resource.created", actor=owner.pk).count() == 2
     table = csv.DictReader(io.StringIO((tmp_path / "faults.csv").read_text(), newline=""))
     told = [(row["row"], row["path"], row["code"]) for row in table]
@@ -179,7 +179,7 @@ def test_of_a_killed_command_a_worker_takes_the_job_over(
 
     job = Job.objects.get()
     assert counts({"state": job.state, "total": job.total, "done": job.done, "failed": 0}) == ("succeeded", 7, 7, 0)
-    assert Resource.objects.count() == ResourceVersion.objects.count() == 7
+    assert Resource.objects.count() == ResourceHistory.objects.count() == 7
 
 
 def test_stopped_from_the_keyboard_it_leaves_what_its_steps_have_written(

@@ -11,7 +11,7 @@ from accounts.models import User
 from core.models import Event
 from core.tests.spine import Events
 from resources.access import Level
-from resources.models import Resource, ResourceVersion
+from resources.models import Resource, ResourceHistory
 from resources.tests.factories import create_resource, create_type, share
 
 ClientOf = Callable[[User], Client]
@@ -55,7 +55,7 @@ def test_the_same_again_changes_nothing(client: Client) -> None:
 
     assert [answer.status_code for answer in answers] == [201, 200, 200]
     assert [answer["ETag"] for answer in answers] == ['"1"', '"1"', '"1"']
-    assert (Resource.objects.count(), ResourceVersion.objects.count()) == (1, 1)
+    assert (Resource.objects.count(), ResourceHistory.objects.count()) == (1, 1)
 
 
 def test_a_resource_that_was_read_can_be_put_back(client: Client) -> None:

@@ -66,6 +66,6 @@ def test_history_is_for_those_who_may_read(client_of: ClientOf, owner: User, str
 
 
 def test_a_resource_without_history_has_an_empty_one(client_of: ClientOf, owner: User) -> None:
-    row = create_resource(owner)
+    row = create_resource(owner, version=2)
 
     assert client_of(owner).get(f"{PATH}/{row.id}/versions").json()["data"] == []

@@ -38,7 +38,7 @@ def _effects(house: House, ledger: Ledger) -> list[tuple[str, list[str], Counter
     resources = house.rows("SELECT name FROM resources")
     created = house.rows("SELECT payload->'after'->>'name' AS name FROM events WHERE type = 'resource.created'")
     joined = house.rows("SELECT payload->'after'->>'email' AS email FROM events WHERE type = 'user.created'")
-    versions = house.rows("SELECT r.name FROM resource_versions v JOIN resources r ON r.id = v.resource_id")
+    versions = house.rows("SELECT r.name FROM resource_history v JOIN resources r ON r.id = v.resource_id")
     handled = house.rows(
         "SELECT u.email FROM event_deliveries d JOIN events e ON e.id = d.event_id"
         " JOIN users u ON u.id::text = e.subject_id WHERE d.subscriber = 'notifications.welcome'"

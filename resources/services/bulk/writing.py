@@ -14,10 +14,10 @@ from resources.changes import difference
 from resources.models import Resource, UniqueValue
 from resources.services.bulk.changes import Change
 from resources.services.side_rows import keep_references, taken_values
-from resources.services.writing import keywords_of, state_of, told_of
+from resources.services.writing import CREATED, is_first_by_owner, keywords_of, state_of, told_of
 
 _ACTIONS: Final = {
-    "create": "created",
+    "create": CREATED,
     "update": "updated",
     "delete": "deleted",
     "restore": "restored",
@@ -120,14 +120,16 @@ def _record(action: str, changes: Sequence[Change], actor: Caller) -> None:
     for change in changes:
         resource, after = change.resource, state_of(change.resource)
         old, new = difference(change.before, after)
-        changed = array(sorted({**old, **new}))
-        versions.append((uuid7(), resource.id, resource.version, action, actor.id, _json(after), changed))
+        if not is_first_by_owner(resource, action, actor):
+            changed = array(sorted({**old, **new}))
+            versions.append((uuid7(), resource.id, resource.version, action, actor.id, _json(after), changed))
         if change.keywords.read:
             facts = {**told_of(resource.id, change.before, after, change.keywords), **change.told}
         else:
             facts = {"before": old, "after": new, **change.told}
         tellings.append(Telling(resource.id, _json(facts), change.audience))
-    copy_rows("resource_versions", _VERSION, versions)
+    if versions:
+        copy_rows("resource_versions", _VERSION, versions)
     # In the queue that each alone would be in: somebody has just done this, and others wait to hear of it.
     publish_many(f"resource.{action}", subject_type="resource", actor=actor, tellings=tellings, queue="")
 

@@ -17,7 +17,7 @@ from django.db.models.expressions import RawSQL
 from core.copying import array, copy_lines, copy_rows, line_of
 from core.errors import Detail
 from core.events import Telling, publish_many, publish_spelt, spell_many
-from core.identifiers import uuid7, uuid7_texts
+from core.identifiers import uuid7
 from core.permissions import Caller
 from resources.changes import difference
 from resources.models import Resource
@@ -35,11 +35,6 @@ _RESOURCE: Final = (
     "schema_version",
 )
 _VERSION: Final = ("id", "resource_id", "number", "action", "actor_id", "snapshot", "changed")
-_EVERYTHING: Final = array(
-    ["data", "description", "external_id", "name", "owner", "schema_version", "status", "tags", "type", "visibility"]
-)
-"""What the first version of a resource has changed: the names of its state."""
-
 _UPDATE: Final = """
 UPDATE resources SET name = new.name, description = new.description, visibility = new.visibility,
     data = new.data::jsonb, tags = new.tags::text[], version = version + 1, schema_version = %(schema_version)s
@@ -55,25 +50,25 @@ Change = tuple[Resource, dict[str, Any], dict[str, Any], dict[str, Any]]
 
 
 class Writer:
-    """Writes the rows of one owner and one type, on behalf of one caller."""
+    """Writes rows of one type that are the caller's own."""
 
-    def __init__(self, actor: Caller, owner_id: UUID, kind: Kind, *, search_plan: str = "") -> None:
-        """Name who writes for whom, and the type; `search_plan` is what the trigger that finds words is told of it.
+    def __init__(self, actor: Caller, kind: Kind, *, search_plan: str = "") -> None:
+        """Name who writes, and the type; `search_plan` is what the trigger that finds words is told of it.
 
         Nothing lets it look for itself, at each row; `none` says that the type has none.
         """
         self.actor = actor
-        self.owner_id = owner_id
+        self.owner_id: Final = actor.own_id
         self.kind = kind
         self._search_plan = search_plan
         self.keywords: Final[Keywords] = compiled(kind.id, kind.schema_version).keywords
-        self._owner = str(owner_id)
+        self._owner = str(self.owner_id)
 
     @property
     def facts(self) -> tuple[Any, ...]:
         """Return all that what is spelt depends on, beside the row."""
         actor = self.actor
-        return (actor.id, actor.impersonated_by, self.owner_id, self.kind)
+        return (actor.id, actor.impersonated_by, self.kind)
 
     def existing(self, rows: Iterable[Row]) -> dict[str, Resource]:
         """Return the owner's live resources that have the external ids of the rows, locked, by these ids."""
@@ -93,14 +88,13 @@ class Writer:
 
     def _spelt(self, rows: Sequence[Row]) -> Iterator[Spelt]:
         """Yield what is written of new resources, as lines of COPY; this asks no database."""
-        states = [self._state(row) for row in rows]
-        tellings = [Telling(row.id, self._told(row, state)) for row, state in zip(rows, states, strict=True)]
+        tellings = [Telling(row.id, self._told(row, self._state(row))) for row in rows]
         told = spell_many(_CREATED, subject_type="resource", actor=self.actor, tellings=tellings)
-        for row, version, event in zip(rows, self._first_versions(rows, states), told, strict=True):
-            yield Spelt(line_of(self._columns(row)), line_of(version), event)
+        for row, event in zip(rows, told, strict=True):
+            yield Spelt(line_of(self._columns(row)), event)
 
     def create(self, rows: Sequence[Row]) -> None:
-        """Write new resources, each with its first version and its event."""
+        """Write new resources, each with its event; the owner makes them, so each is its first version itself."""
         if not rows:
             return
         ahead = [row.spelt for row in rows if row.spelt is not None]
@@ -108,13 +102,7 @@ class Writer:
         with _telling_triggers(copies_tags="on", search_plan=self._search_plan):
             copy_lines("resources", _RESOURCE, [one.resource for one in spelt])
         self._copy_tags([row for row in rows if row.tags])
-        copy_lines("resource_versions", _VERSION, [one.version for one in spelt])
         publish_spelt(_CREATED, [one.event for one in spelt])
-
-    def _first_versions(self, rows: Sequence[Row], states: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        author = self.actor.id and str(self.actor.id)
-        for id_, row, state in zip(uuid7_texts(len(rows)), rows, states, strict=True):
-            yield id_, row.id, 1, "created", author, state, _EVERYTHING
 
     def _copy_tags(self, rows: Sequence[Row]) -> None:
         if not rows:

@@ -56,10 +56,9 @@ class Row:
 
 @dataclass(slots=True)
 class Spelt:
-    """A new resource, its first version and its event, as lines of COPY."""
+    """A new resource and its event, as lines of COPY."""
 
     resource: str
-    version: str
     event: events.Spelt
 
 

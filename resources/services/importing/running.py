@@ -164,7 +164,7 @@ def _take(work: Work, rows: Sequence[Row], write: Writing) -> None:
 def _writer(asker: Caller, kind: ResourceType) -> Writer:
     facts = Kind(kind.pk, kind.key, kind.schema_version, kind.default_visibility, initial_state(kind.workflow))
     plan = "none" if kind.search_plan is None else orjson.dumps(kind.search_plan).decode()
-    return Writer(asker, asker.own_id, facts, search_plan=plan)
+    return Writer(asker, facts, search_plan=plan)
 
 
 def _writing(writer: Writer, work: Work) -> Writing:
