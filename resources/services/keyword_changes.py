@@ -96,8 +96,8 @@ def reseal(key: str, old: Keywords, new: Keywords) -> None:
     if set(old.encrypted) == set(new.encrypted):
         return
     keep_quiet()
-    # Locked, so that nobody's write between the look and this one is lost. Records first: what changes in between leaves
-    # its first version as it was.
+    # Locked, so that nobody's write between the look and this one is lost. Records first: a change in between leaves
+    # the first version of its record as it was.
     rows = Resource.all_objects.filter(type__key=key).values_list("id", "id", "data")
     rows = rows.select_for_update(of=("self",), no_key=True)
     versions = ResourceVersion.objects.filter(resource__type__key=key).values_list(
