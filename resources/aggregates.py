@@ -17,6 +17,8 @@ from resources.questions import Question
 from resources.representation import Rfc3339
 from resources.schemas.values import Kind, Property
 from resources.shapes import ListShape
+from resources.share_values import status_in_shares, value_in_shares
+from resources.walks import IN_SHARES
 
 COUNT: Final = "count"
 MAX_GROUPS: Final = 1_000
@@ -49,14 +51,23 @@ class Grouping:
 
     name: str
     described: Property | None = None
+    kept_since: int = 0
+    """Since which version of its type's schema shares keep the value; 0 where they do not."""
 
     def expression(self) -> Combinable:
         """Return the SQL of the value."""
         if self.described is None:
-            known: Combinable = _GROUPS[self.name]()
-            return known
-        value = value_of(self.described)
-        return Rfc3339(value) if self.described.kind is Kind.TIME else value
+            return _GROUPS[self.name]()
+        return self._shown(value_of(self.described))
+
+    def in_shares(self) -> Combinable | None:
+        """Return the SQL of the value over shares, or None where they do not have it."""
+        if self.described is None:
+            return _GROUPS_IN_SHARES[self.name]() if self.name in _GROUPS_IN_SHARES else None
+        return self._shown(value_in_shares(self.described, since=self.kept_since)) if self.kept_since else None
+
+    def _shown(self, value: Combinable) -> Combinable:
+        return Rfc3339(value) if self.described and self.described.kind is Kind.TIME else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +77,19 @@ class Measure:
     name: str
     function: str
     described: Property | None = None
+    kept_since: int = 0
+    """As above."""
 
     def expression(self) -> Combinable:
         """Return the SQL of the value that the function takes."""
         return value_of(self.described) if self.described is not None else F(self.name.partition(":")[2])
+
+    def in_shares(self) -> Combinable | None:
+        """Return the SQL of the value over shares, or None where they do not have it."""
+        if self.described is None:
+            path = IN_SHARES.get(self.name.partition(":")[2])
+            return F(path) if path else None
+        return value_in_shares(self.described, since=self.kept_since) if self.kept_since else None
 
     def aggregate(self, column: str) -> str:
         """Return the SQL of the function over the column; without the zeros that an average ends in."""
@@ -121,13 +141,16 @@ def statement(listed: ListShape, groups: tuple[Grouping, ...], measures: tuple[M
     values = [measure for measure in measures if measure.name != COUNT]
     group_columns = [f"_group{place}" for place in range(len(groups))]
     value_columns = [f"_value{place}" for place in range(len(values))]
-    expressions = [*(group.expression() for group in groups), *(value.expression() for value in values)]
+    asked: list[Grouping | Measure] = [*groups, *values]
+    in_shares = [found for one in asked if (found := one.in_shares()) is not None]
     aggregates = [
         f"{measure.aggregate(column)} AS {column}" for measure, column in zip(values, value_columns, strict=True)
     ]
     return Statement(
         _STATEMENT,
-        rows=plans.matching_parts(listed, *expressions),
+        rows=plans.matching_parts(
+            listed, [one.expression() for one in asked], in_shares if len(in_shares) == len(asked) else None
+        ),
         cap=Fragment(str(MAX_ROWS + 1)),
         shown=Fragment(str(MAX_GROUPS)),
         columns=_listed([*group_columns, *value_columns]),
@@ -170,7 +193,7 @@ def grouping(name: str, question: Question) -> Grouping:
     kind, described = _described(name, question, "group")
     if not kind.is_wanted(described.path):
         raise _refused("group", "not_indexed", f"{name} is grouped by when the schema says `x-index` there.")
-    return Grouping(name, described)
+    return Grouping(name, described, kind.kept_since(described.path))
 
 
 def measure(name: str, question: Question) -> Measure:
@@ -185,11 +208,11 @@ def measure(name: str, question: Question) -> Measure:
         return Measure(name, function)
     if not path.startswith(PREFIX):
         raise _refused("measures", "unknown", f"Unknown: {path[:100]}.")
-    _, described = _described(path, question, "measures")
+    kind, described = _described(path, question, "measures")
     comparable = described.kind.is_single and described.kind is not Kind.FLAG
     if not (described.kind.is_number or (is_of_order and comparable)):
         raise _refused("measures", "wrong_type", f"{function} is not for the values of {path}.")
-    return Measure(name, function, described)
+    return Measure(name, function, described, kind.kept_since(described.path))
 
 
 def _described(name: str, question: Question, parameter: str) -> tuple[QueriedType, Property]:
@@ -222,7 +245,7 @@ def _calendar(path: str, unit: str) -> Callable[[], Combinable]:
     return lambda: _Calendar(path, unit)
 
 
-_GROUPS: Final[dict[str, Callable[[], Any]]] = {
+_GROUPS: Final[dict[str, Callable[[], Combinable]]] = {
     "type": _column("type_id"),
     "status": _column("status"),
     "visibility": _column("visibility"),
@@ -231,3 +254,12 @@ _GROUPS: Final[dict[str, Callable[[], Any]]] = {
     **{f"{path}:{unit}": _calendar(path, unit) for path in _TIMES for unit in _UNITS},
 }
 """What can be grouped by besides data; a resource counts once for each of its tags."""
+
+_GROUPS_IN_SHARES: Final[dict[str, Callable[[], Combinable]]] = {
+    "type": _column(IN_SHARES["type_id"]),
+    "status": status_in_shares,
+    "visibility": _column(IN_SHARES["visibility"]),
+    "owner": _column(IN_SHARES["owner_id"]),
+    **{f"created_at:{unit}": _calendar(IN_SHARES["created_at"], unit) for unit in _UNITS},
+}
+"""Those that shares answer."""

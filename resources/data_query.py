@@ -27,6 +27,7 @@ from resources.models import IndexState, Resource, ResourceType, TypeIndex
 from resources.schemas import compiled
 from resources.schemas.compiled import Schema
 from resources.schemas.values import Kind, Property, WrongType, cast
+from resources.share_values import Plan
 
 PREFIX: Final = "data."
 MAX_FILTERS: Final = 20
@@ -69,6 +70,9 @@ class QueriedType:
     indexes: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     """The state of each index by path."""
 
+    share_plan: Plan | None = None
+    """Which values the shares keep too."""
+
     def find(self, name: str, caller: Caller) -> Property | None:
         """Return the property of that name (`data.total`), or None where there is none that the caller may ask for."""
         described = self.schema.property_named(name.removeprefix(PREFIX))
@@ -82,6 +86,10 @@ class QueriedType:
 
     def is_ready(self, path: tuple[str, ...]) -> bool:
         return self.is_wanted(path) and self.indexes.get(path) == IndexState.READY
+
+    def kept_since(self, path: tuple[str, ...]) -> int:
+        """Return since which version of the schema shares keep the value there; 0 where they do not."""
+        return self.share_plan["since"] if self.share_plan and list(path) in self.share_plan["paths"] else 0
 
     def is_small(self) -> bool:
         """Return whether every resource of the type may be looked at."""
@@ -101,7 +109,8 @@ def queried_type(key: str) -> QueriedType | None:
     if row is None or row[0] is None or row[1] is None:
         return None
     indexes = {tuple(path): state for path, state in orjson.loads(row[2] or b"[]")}
-    return QueriedType(key, compiled(UUID(row[0].decode()), int(row[1])), indexes)
+    plan = orjson.loads(row[3]) if row[3] else None
+    return QueriedType(key, compiled(UUID(row[0].decode()), int(row[1])), indexes, plan)
 
 
 def filters_of(
@@ -280,8 +289,8 @@ def _fault(parameter: str, code: str, message: str) -> ValidationFailed:
 def _type_statement() -> Statement:
     states = TypeIndex.objects.filter(type=OuterRef("pk")).values_list(JSONArray("path", "state"))
     kinds = ResourceType.objects.filter(key=Slot("key", TextField()))
-    columns = kinds.values_list("id", "schema_version", ArraySubquery(states))
-    template = "SELECT id, number, to_json(states)::text FROM ({kinds}) AS kind (id, number, states)"
+    columns = kinds.values_list("id", "schema_version", ArraySubquery(states), "share_plan")
+    template = "SELECT id, number, to_json(states)::text, plan::text FROM ({kinds}) AS kind (id, number, states, plan)"
     return Statement(template, kinds=Fragment.of(columns))
 
 

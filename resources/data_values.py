@@ -105,13 +105,14 @@ def array_literal(path: tuple[str, ...]) -> str:
 
 
 class Extracted(Func):
-    """What stands at a path of `data`, by one of the spellings above."""
+    """What stands at a path of `data`, or of a column with copies of it, by one of the spellings above."""
 
-    def __init__(self, spelling: str, path: tuple[str, ...], field: "Field[Any, Any]") -> None:
+    def __init__(self, spelling: str, path: tuple[str, ...], field: "Field[Any, Any]", *, column: str = "data") -> None:
         before, _, after = spelling.partition('"data" #> {path}')
         self._affixes = before, after
         self._path = path
-        super().__init__(F("data"), output_field=field)
+        self._column = column
+        super().__init__(F(column), output_field=field)
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, Any]:  # type: ignore[override]  # takes no template
         column, parameters = compiler.compile(self.source_expressions[0])
@@ -120,13 +121,13 @@ class Extracted(Func):
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        return (type(self), *self._affixes, self._path)
+        return (type(self), *self._affixes, self._path, self._column)
 
 
-def value_of(described: Property) -> Extracted:
+def value_of(described: Property, *, column: str = "data") -> Extracted:
     """Return the value as it is compared, sorted and indexed."""
     measure = measure_of(described.kind)
-    return Extracted(INDEXED[measure], described.path, FIELDS[measure])
+    return Extracted(INDEXED[measure], described.path, FIELDS[measure], column=column)
 
 
 def whole_text_of(path: tuple[str, ...]) -> Extracted:

@@ -10,6 +10,7 @@ from resources.schemas.keywords import Keywords
 from resources.services import share_checks
 from resources.services.keyword_changes import out_of_step
 from resources.services.search_index import reindex, stored_plan
+from resources.share_values import is_plan_of, plan_of
 
 _TAGS: Final = "SELECT resource_id, tag, key, owner_id, visibility, type FROM resource_tags"
 _TRUE_TAGS: Final = """
@@ -35,7 +36,8 @@ def _mend_tags() -> int:
 def _wrong_plans() -> Iterator[ResourceType]:
     for kind in ResourceType.objects.order_by("key"):
         keywords = Keywords.of(kind.schema)
-        if (kind.field_rules, kind.search_plan) != (stored_rules(keywords), stored_plan(keywords)):
+        is_kept = (kind.field_rules, kind.search_plan) == (stored_rules(keywords), stored_plan(keywords))
+        if not (is_kept and is_plan_of(keywords, kind.share_plan)):
             yield kind
 
 
@@ -44,7 +46,9 @@ def _mend_plans() -> int:
     for kind in wrong:
         keywords = Keywords.of(kind.schema)
         kind.field_rules, kind.search_plan = stored_rules(keywords), stored_plan(keywords)
-        kind.save(update_fields=["field_rules", "search_plan"])
+        if not is_plan_of(keywords, kind.share_plan):
+            kind.share_plan = plan_of(keywords, since=kind.schema_version)
+        kind.save(update_fields=["field_rules", "search_plan", "share_plan"])
     return len(wrong)
 
 
@@ -60,8 +64,8 @@ def _rows_out_of_step() -> int:
 
 repeats(
     Repeated(
-        "resource_types.field_rules, .search_plan",
-        "what the schema says of reading and searching",
+        "resource_types.field_rules, .search_plan, .share_plan",
+        "what the schema says of reading, searching and indexes",
         lambda: sum(1 for _ in _wrong_plans()),
         _mend_plans,
     ),
@@ -96,7 +100,7 @@ repeats(
     ),
     Repeated(
         "shares.resource_…",
-        "owner, type, visibility, time and bin of the resource",
+        "owner, type, visibility, time, bin, status and indexed values of the resource",
         lambda: share_checks.out_of_step().count(),
         share_checks.mend,
     ),

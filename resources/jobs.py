@@ -2,7 +2,7 @@
 
 from core.jobs import Done, Work, job_kind
 from core.models.jobs import FAILED, SUCCEEDED
-from resources.services import exporting, following, importing, indexes, reporting, search_index
+from resources.services import exporting, following, importing, indexes, reporting, search_index, share_following
 
 
 @job_kind(exporting.KIND, title="Export of resources", in_transaction=False, tells_of=(SUCCEEDED, FAILED))
@@ -33,6 +33,12 @@ def reindex_search(work: Work) -> Done | None:
 def follow_schema(work: Work) -> Done | None:
     """Seal, open and index some records, as their type says now."""
     return following.follow_next(work)
+
+
+@job_kind(share_following.KIND, title="Shares after a change of their type", queue="maintenance")
+def follow_shares(work: Work) -> Done | None:
+    """Let some shares keep the values that their type says now."""
+    return share_following.follow_next(work)
 
 
 @job_kind(reporting.KIND, title="Report", in_transaction=False, tells_of=(SUCCEEDED, FAILED))

@@ -4,7 +4,7 @@ Statements are kept by shape: in what role one asks, which parameters are given,
 request brings fills the slots.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -20,10 +20,10 @@ from resources.data_sorting import Edge, merged_order, parts, sort_key_texts, so
 from resources.data_values import INDEXED_COMPARISONS, Place
 from resources.hits import FOUND, FewRows, rows_by, statement, ways_for
 from resources.merging import Heads, first, in_order_of, in_turn, merged, shown
-from resources.models import Form, Resource, ResourceQuerySet
+from resources.models import Form, Resource, ResourceQuerySet, Share
 from resources.query import FILTERS, IDENTIFIER, RANK, TEXT, WHOLE, beyond, matches, rank
 from resources.shapes import ListShape, Shape, asked_by
-from resources.walks import Rows, ids_of, newest_in_parts, of_type, unseen
+from resources.walks import Rows, ids_of, newest_in_parts, of_type, unseen, whole_in_parts
 
 _KEPT: Final = 512
 _CAP: Final = Fragment(str(MAX_WINDOW + 1))
@@ -208,20 +208,25 @@ def total(listed: ListShape) -> Statement:
     return Statement("SELECT count(*) FROM ({matching}) AS matching", matching=matching_parts(listed))
 
 
-def matching_parts(listed: ListShape, *expressions: Combinable) -> Fragment:
+def matching_parts(
+    listed: ListShape, expressions: Sequence[Combinable] = (), in_shares: Sequence[Combinable] | None = ()
+) -> Fragment:
     """Return id and expressions of all that matches, in parts without overlap.
 
-    An index serves each part; of a test with `OR` it would serve none.
+    An index serves each part; of a test with `OR` it would serve none. `in_shares`: the same expressions over shares,
+    None where these do not have all of them.
     """
     if not _is_everything(listed):
         found = [_matching(listed)] if listed.shape.in_bin else _parts(listed)
-    elif expressions:
+    elif in_shares is None:
         # Each part begins at what the caller holds, so one plan does for all; planning took longer than running.
         found = _parts(asked_by(listed, unseen(listed.shape.asker)))
     else:
-        found = newest_in_parts(listed.shape.asker)
+        asker = listed.shape.asker
+        found = whole_in_parts(unseen(asker)) if expressions else newest_in_parts(asker)
         found = [of_type(rows, listed.type_key) for rows in found] if listed.type_key else found
-    return Fragment.united([ids_of(rows, *expressions) for rows in found])
+    over = {Resource: expressions, Share: in_shares or ()}
+    return Fragment.united([ids_of(rows, *over[rows.model]) for rows in found])
 
 
 def _is_everything(listed: ListShape) -> bool:

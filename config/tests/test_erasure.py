@@ -26,6 +26,7 @@ from core.crypto import EncryptedJSONField, EncryptedTextField
 from core.models import Event
 from core.permissions import SYSTEM, Caller
 from resources.models import Resource, Share
+from resources.services import types
 
 EMAIL = "canary-address@canary.example"
 FORMER_EMAIL = "former-canary@canary.example"
@@ -219,6 +220,23 @@ def test_what_others_may_read_stays_under_deleted_user(
     for kept in (open_to_all, shared):
         answer = client.get(f"/api/v1/resources/{kept.pk}?include=owner")
         assert answer.json()["data"]["owner"]["name"] == "Deleted user"
+
+
+def test_the_values_that_shares_keep_go_with_their_resources(owner: User, stranger: User, client_of: Any) -> None:
+    schema = {"type": "object", "properties": {"note": {"type": "string", "x-index": True}}}
+    types.create_type(actor=SYSTEM, new=types.NewType("kept", "Kept", schema=schema))
+    binned = Resource.objects.create(owner=owner, type_id="kept", name="Binned", data={"note": TEXT})
+    share = Share.objects.create(resource=binned, user=stranger, given_by=owner, access=1)
+    theirs = Resource.objects.create(owner=stranger, type_id="kept", name="Theirs", data={"note": "other-text"})
+    Share.objects.create(resource=theirs, user=owner, given_by=stranger, access=1)
+    share.refresh_from_db()
+    assert share.resource_data == {"note": TEXT}
+    assert client_of(owner).delete(f"/api/v1/resources/{binned.pk}").status_code == 204
+
+    erase(owner)
+
+    assert TEXT not in everything_stored()
+    assert not Share.objects.exists()
 
 
 def test_the_dry_run_of_an_erasure_leaves_everything(person: User) -> None:

@@ -9,7 +9,7 @@ from resources.models.files import (
     FileVersion,
     ResourceFile,
 )
-from resources.models.followings import SEARCH, VALUES, SchemaFollowing
+from resources.models.followings import SEARCH, SHARES, VALUES, SchemaFollowing
 from resources.models.imports import DryRunKey
 from resources.models.indexes import IndexState, TypeIndex
 from resources.models.keywords import ResourceReference, UniqueValue
@@ -25,6 +25,7 @@ __all__ = [
     "ITEM",
     "MAX_BODY",
     "SEARCH",
+    "SHARES",
     "STORED",
     "VALUES",
     "AppearanceChange",

@@ -14,6 +14,9 @@ SEARCH: Final = "search"
 VALUES: Final = "values"
 """Sealed values, and the rows beside the records: unique values and references."""
 
+SHARES: Final = "shares"
+"""What shares keep of their records' values."""
+
 
 class SchemaFollowing(BaseModel):
     """What of a type's records is as another schema had it; a job ends it, and an hourly look finds it a new job."""
@@ -32,7 +35,7 @@ class SchemaFollowing(BaseModel):
         db_table = "schema_followings"
         constraints = [
             models.UniqueConstraint(fields=["type", "work"], name="uq_schema_followings_type_work"),
-            models.CheckConstraint(condition=Q(work__in=[SEARCH, VALUES]), name="ck_schema_followings_work"),
+            models.CheckConstraint(condition=Q(work__in=[SEARCH, SHARES, VALUES]), name="ck_schema_followings_work"),
         ]
 
     def __str__(self) -> str:

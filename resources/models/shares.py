@@ -118,7 +118,8 @@ class Share(BaseModel):
     Deleting a share deletes what was given through it; a share given through another cannot outlive it.
 
     What a list needs to know of the resource stands here as well (`resource_…`), so that an index holds one receiver's
-    shares in the order of a list. Triggers write it, and only they.
+    shares in the order of a list; and what an aggregate needs, so that it reads no resource. Triggers write it, and
+    only they.
     """
 
     resource = models.ForeignKey("resources.Resource", models.CASCADE, related_name="shares", db_index=False)
@@ -127,6 +128,15 @@ class Share(BaseModel):
     resource_visibility = models.CharField(max_length=10, editable=False)
     resource_created_at = models.DateTimeField(editable=False)
     resource_in_bin = models.BooleanField(editable=False)
+    resource_status = models.CharField(max_length=50, null=True, editable=False)
+    """Null in a share that is older than the column, until the job has come to it: then the resource is asked."""
+
+    resource_data = models.JSONField(null=True, editable=False)
+    """Of its `data` what the type's `share_plan` says, null where that is nothing or too much for a copy."""
+
+    resource_data_since = models.IntegerField(null=True, editable=False)
+    """By which plan that was: its `since`. A copy by another plan than the type's is not asked, but the resource."""
+
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+", db_index=False
     )

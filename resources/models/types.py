@@ -28,6 +28,10 @@ class ResourceType(BaseModel):
     search_plan = models.JSONField(null=True, editable=False)
     """What `x-search`, `x-read` and `x-encrypted` mean for full text; the trigger that writes the vectors reads it."""
 
+    share_plan = models.JSONField(null=True, editable=False)
+    """Which values of `data` stand with the shares too, `{"since": 3, "paths": [[…]]}`: what `x-index` names and nobody
+    may be kept from reading. `since` is the schema version that first said so; null where there are none."""
+
     workflow = models.JSONField(null=True, blank=True)
     default_visibility = models.CharField(
         max_length=10, default=Visibility.PRIVATE, db_default=Visibility.PRIVATE.value

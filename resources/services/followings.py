@@ -15,7 +15,7 @@ from django.utils import timezone
 from core.jobs import create_job
 from core.models import Job
 from core.permissions import SYSTEM, Caller
-from resources.models import SEARCH, VALUES, ResourceType, SchemaFollowing
+from resources.models import SEARCH, SHARES, VALUES, ResourceType, SchemaFollowing
 
 _WRITE: Final = """
 INSERT INTO schema_followings (type, work, schema_version, is_closing) VALUES (%s, %s, %s, %s)
@@ -31,7 +31,11 @@ WHERE locktype = 'relation' AND pid <> pg_backend_pid() AND application_name <> 
   AND (relation = 'resource_types'::regclass OR (relation = 'resources'::regclass AND mode = 'RowExclusiveLock'))
 """
 
-KINDS: Final = {SEARCH: "resources.reindex_search", VALUES: "resources.follow_schema"}
+KINDS: Final = {
+    SEARCH: "resources.reindex_search",
+    SHARES: "resources.follow_shares",
+    VALUES: "resources.follow_schema",
+}
 """The jobs that see to it."""
 
 PAUSE_SECONDS: Final = 0.2

@@ -13,13 +13,14 @@ from core.permissions import ADMIN, Caller
 from resources.keywords.field_rules import stored_rules
 from resources.models import ITEM, VALUES, Resource, ResourceType, ResourceTypeVersion
 from resources.schemas import Keywords, refuse_bad_schema, refuse_bad_workflow
-from resources.services import followings
+from resources.services import followings, share_following
 from resources.services.following import has_much_to_follow
 from resources.services.indexes import forget_indexes, promise_indexes
 from resources.services.keyword_changes import backfill, refuse_unknown_names, reseal
 from resources.services.misfits import PATIENCE, misfits, refusal_by
 from resources.services.search_index import follow_schema, stored_plan
 from resources.services.writing import Precondition, no_precondition
+from resources.share_values import plan_of
 from resources.visibility import Visibility
 
 SHOWN_IDS: Final = 10
@@ -85,6 +86,7 @@ def change_type(
     if "schema" in after:
         promise_indexes(kind, actor=actor)
         follow_schema(kind, actor=actor)
+        share_following.follow_schema(kind, actor=actor)
     publish("resource_type.updated", subject=kind, actor=actor, data={"before": before, "after": after})
     return kind
 
@@ -124,9 +126,13 @@ def _insert(actor: Caller, new: NewType) -> ResourceType:
 
 
 def _stored(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return what SQL goes by that follows from a schema."""
+    """Return what SQL goes by that follows from the first schema of a type."""
     keywords = Keywords.of(schema)
-    return {"field_rules": stored_rules(keywords), "search_plan": stored_plan(keywords)}
+    return {
+        "field_rules": stored_rules(keywords),
+        "search_plan": stored_plan(keywords),
+        "share_plan": plan_of(keywords, since=1),
+    }
 
 
 def _refuse_bad_change(

@@ -74,7 +74,8 @@ def test_what_came_through_our_doors_agrees() -> None:
 
 DAMAGES = {
     "users.mfa_enabled": "UPDATE users SET mfa_enabled = true WHERE email = 'owner@example.com'",
-    "resource_types.field_rules, .search_plan": "UPDATE resource_types SET field_rules = NULL WHERE key = 'badge'",
+    "resource_types.field_rules, .search_plan, .share_plan": "UPDATE resource_types SET field_rules = NULL, "
+    'share_plan = \'{"since": 1, "paths": [["note"]]}\' WHERE key = \'badge\'',
     "resource_types.schema": "UPDATE resource_types SET schema = '{}' WHERE key = 'badge'",
     "resources.search": "UPDATE resources SET search = 'gone' WHERE name = 'Two'",
     "resources.version": "UPDATE resources SET version = 9 WHERE name = 'Two'",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from time import sleep
 from typing import Any
 
@@ -13,12 +14,16 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.tests.factories import create_user
+from core.identifiers import uuid7
+from core.jobs import Work
 from resources.access import Asker, Level
-from resources.models import Resource, Share
+from resources.models import Resource, SchemaFollowing, Share
 from resources.services.share_checks import mend, out_of_step
+from resources.services.share_following import follow_next
 from resources.services.transferring import transfer_resource
 from resources.tests.factories import caller, create_resource, create_type, share
 from resources.tests.test_access import walked
+from resources.tests.test_share_values import change, kept, plan_since
 
 ClientOf = Callable[[User], Client]
 in_one_transaction = pytest.mark.django_db
@@ -33,12 +38,20 @@ def known(row: Share) -> tuple[Any, ...]:
         row.resource_visibility,
         row.resource_created_at,
         row.resource_in_bin,
+        row.resource_status,
     )
 
 
 def true_of(resource: Resource) -> tuple[Any, ...]:
     found = Resource.all_objects.get(pk=resource.pk)
-    return found.owner_id, found.type_id, found.visibility, found.created_at, found.deleted_at is not None
+    return (
+        found.owner_id,
+        found.type_id,
+        found.visibility,
+        found.created_at,
+        found.deleted_at is not None,
+        found.status,
+    )
 
 
 @in_one_transaction
@@ -49,7 +62,7 @@ def test_a_new_share_knows_its_resource_whatever_is_said_of_it(owner: User, stra
         resource=row, user=stranger, access=Level.VIEWER, given_by=owner, resource_owner_id=stranger.id
     )
 
-    assert known(made) == true_of(row) == (owner.id, "item", "internal", row.created_at, False)
+    assert known(made) == true_of(row) == (owner.id, "item", "internal", row.created_at, False, "active")
 
 
 @in_one_transaction
@@ -57,6 +70,7 @@ def test_a_new_share_knows_its_resource_whatever_is_said_of_it(owner: User, stra
     "changes",
     [
         {"visibility": "public"},
+        {"status": "draft"},
         {"type_id": "other"},
         {"created_at": datetime(2020, 1, 1, tzinfo=UTC)},
         {"deleted_at": datetime(2020, 1, 1, tzinfo=UTC)},
@@ -87,11 +101,11 @@ def test_bin_and_restore_take_a_shared_resource_out_of_the_list_and_back(
     asker = Asker.of(caller(stranger))
 
     assert client_of(owner).delete(f"/api/v1/resources/{row.id}").status_code == 204
-    in_bin = (walked(asker), known(made)[-1])
+    in_bin = (walked(asker), known(made)[4])
     assert client_of(owner).post(f"/api/v1/resources/{row.id}/restore").status_code == 200
 
     assert in_bin == ([], True)
-    assert (walked(asker), known(made)[-1]) == ([row.id], False)
+    assert (walked(asker), known(made)[4]) == ([row.id], False)
 
 
 @in_one_transaction
@@ -146,18 +160,105 @@ class TestSideBySide:
         assert known(made) == true_of(row)
         assert known(made)[0] == heir.id
 
+    def test_a_share_waits_for_a_write_that_has_begun_and_keeps_its_value(self) -> None:
+        row, receiver = create_note(1), create_user()
+
+        with transaction.atomic():
+            Resource.objects.filter(pk=row.pk).update(data={"total": 2}, status="draft")
+            made = begun(lambda: share(row, receiver, Level.VIEWER))
+            assert not made.done()
+
+        assert kept(made.result()) == ("draft", {"total": 2}, 1)
+
+    def test_a_write_waits_for_a_share_that_has_begun_and_tells_it(self) -> None:
+        row = create_note(1)
+
+        with transaction.atomic():
+            made = share(row, create_user(), Level.VIEWER)
+            written = begun(lambda: Resource.objects.filter(pk=row.pk).update(data={"total": 2}))
+            assert not written.done()
+
+        assert written.result() == 1
+        assert kept(made) == ("active", {"total": 2}, 1)
+
+    def test_the_job_waits_for_whoever_shares_by_the_schema_before(self) -> None:
+        row, work = create_note(1), begun_job()
+
+        with transaction.atomic():
+            made = share(row, create_user(), Level.VIEWER)
+            changed = begun(lambda: change({"type": "object", "properties": {"total": {"type": "number"}}}))
+            assert changed.result() is None
+            assert begun(lambda: follow_next(work)).result() is None
+            assert work.done == 0
+            assert kept(made) == ("active", {"total": 1}, 1)
+
+        follow_to_the_end(work)
+        assert kept(made) == ("active", None, None)
+        assert not SchemaFollowing.objects.exists()
+
+    def test_whoever_writes_shares_and_changes_the_type_all_at_once_the_copies_are_true(self) -> None:
+        row, people = create_note(0), [create_user() for _ in range(8)]
+        plain, indexed = ({"type": "object", "properties": {"total": one}} for one in ({"type": "number"}, INDEXED))
+
+        def write(place: int) -> None:
+            for step in range(8):
+                Resource.objects.filter(pk=row.pk).update(data={"total": 100 * place + step})
+                if step % 2:
+                    share(row, people[4 * place + step // 2], Level.VIEWER)
+
+        def change_again() -> None:
+            for schema in (plain, indexed, plain, indexed):
+                change(schema)
+
+        works: list[Callable[[], None]] = [
+            partial(write, 0),
+            partial(write, 1),
+            change_again,
+            follow_to_the_end,
+            follow_to_the_end,
+        ]
+        with ThreadPoolExecutor(len(works)) as pool:
+            done = [pool.submit(on_its_own, work) for work in works]
+        assert [one.exception() for one in done] == [None] * len(works)
+
+        assert not out_of_step().filter(resource_data_since=plan_since())
+        follow_to_the_end()
+        assert not out_of_step()
+        assert Share.objects.filter(resource_data_since=plan_since()).count() == 8
+
+
+INDEXED = {"type": "number", "x-index": True}
+
+
+def create_note(total: int) -> Resource:
+    create_type("note", schema={"type": "object", "properties": {"total": INDEXED}})
+    return create_resource(create_user(), type_id="note", data={"total": total})
+
+
+def begun_job() -> Work:
+    return Work(uuid7(), None, parameters={"type": "note"}, checkpoint={})
+
+
+def follow_to_the_end(work: Work | None = None) -> None:
+    work = work or begun_job()
+    while True:
+        with transaction.atomic():
+            if follow_next(work) is not None:
+                return
+
+
+def on_its_own(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    finally:
+        connection.close()
+
 
 def begun(work: Callable[[], Any]) -> "Future[Any]":
     """Return the work as it runs on a connection of its own, after a time in which it would be done if it could."""
 
-    def run() -> Any:
-        try:
-            return work()
-        finally:
-            connection.close()
-
     pool = ThreadPoolExecutor(1)
-    future = pool.submit(run)
+    future = pool.submit(on_its_own, work)
     pool.shutdown(wait=False)
     sleep(0.3)
     return future
