@@ -15,7 +15,7 @@ from core.api.pagination import paginate
 from core.api.query import PagedQuery, SortedQuery, parse_query, trimmed
 from core.api.serializers import parse
 from core.api.views import ApiView
-from core.errors import Conflict, NotFound, ReauthenticationRequired
+from core.errors import Conflict, NotFound, PreconditionFailed, ReauthenticationRequired
 from resources.api import history, reading
 from resources.api.parameters import DeletionQuery
 from resources.api.serializers import (
@@ -230,11 +230,12 @@ class Restoration(ApiView):
         description="Brings back what one deletion removed.",
         response=ResourceShape,
         response_example={**EXAMPLE, "version": 3},
-        errors=(NotFound, Conflict),
+        errors=(NotFound, Conflict, PreconditionFailed),
         etag=True,
     )
     def post(self, request: Request, resource_id: UUID) -> HttpResponse:
-        restore_resource(actor=self.caller, resource_id=resource_id)
+        precondition = partial(require_match, request)
+        restore_resource(actor=self.caller, resource_id=resource_id, precondition=precondition)
         raw, version = reading.resource_json(self.caller, resource_id)
         return success_json(raw, headers={"ETag": etag(version)})
 

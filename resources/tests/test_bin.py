@@ -53,6 +53,18 @@ def test_a_restored_resource_is_back_with_a_version_of_its_own(client: Client, o
     assert Event.objects.filter(type="resource.restored").count() == 1
 
 
+def test_restoring_another_version_than_the_one_seen_is_refused(client: Client, owner: User) -> None:
+    row = create_resource(owner, name="Changed since")
+    client.delete(f"{PATH}/{row.id}")
+
+    refused = client.post(f"{PATH}/{row.id}/restore", headers={"if-match": '"1"'})
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (412, "PRECONDITION_FAILED")
+    assert [one["version"] for one in client.get(f"{PATH}/trash").json()["data"]] == [2]
+    assert Event.objects.filter(type="resource.restored").count() == 0
+    assert client.post(f"{PATH}/{row.id}/restore", headers={"if-match": '"2"'}).status_code == 200
+
+
 def test_the_bin_is_its_owners_and_those_who_may_delete(
     client: Client, client_of: ClientOf, owner: User, stranger: User, admin: User
 ) -> None:
