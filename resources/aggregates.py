@@ -191,7 +191,7 @@ def grouping(name: str, question: Question) -> Grouping:
             raise _refused("group", "unknown", f"Unknown: {name[:100]}. Known: {', '.join(_GROUPS)}, data.<path>.")
         return Grouping(name)
     kind, described = _described(name, question, "group")
-    if not kind.is_wanted(described.path):
+    if not (described.kind.is_single and kind.is_wanted(described.path)):
         raise _refused("group", "not_indexed", f"{name} is grouped by when the schema says `x-index` there.")
     return Grouping(name, described, kind.kept_since(described.path))
 

@@ -138,7 +138,7 @@ def sorted_property(kind: QueriedType, name: str, caller: Caller) -> Property:
     described = kind.find(name, caller)
     if described is None:
         raise _fault("sort", "unknown", f"Unknown: {name[:100]}.")
-    if not kind.is_wanted(described.path):
+    if not (described.kind.is_single and kind.is_wanted(described.path)):
         raise _fault("sort", "not_indexed", f"{name} is sorted by when the schema says `x-index` there.")
     _require_ready(kind, described, "sort")
     return described

@@ -113,6 +113,8 @@ def _faults_at(place: Place) -> Iterator[Detail]:
             yield Detail(at, "invalid", _VALUES[name][1])
         elif name in _TYPES and not _says(place.schema, _TYPES[name]):
             yield Detail(at, "wrong_type", f"This needs a `type`: {' or '.join(sorted(_TYPES[name]))}.")
+        elif name == INDEX and not _says_one(place.schema):
+            yield Detail(at, "wrong_type", "Values of two types have no order that an index could keep.")
 
 
 def _faults_of_path(place: Place, outer: list[Place]) -> Iterator[Detail]:
@@ -146,9 +148,19 @@ def _is_on(schema: dict[str, Any], keyword: str) -> bool:
 
 def _says(schema: dict[str, Any], types: frozenset[str]) -> bool:
     """Return whether the schema's own `type` lets nothing in but these, and null."""
+    named = _named(schema)
+    return bool(named) and named <= types
+
+
+def _says_one(schema: dict[str, Any]) -> bool:
+    """Return whether the schema's own `type` is one, besides null; a whole number is a number."""
+    return len(_named(schema)) == 1 or _named(schema) == {"integer", "number"}
+
+
+def _named(schema: dict[str, Any]) -> set[str]:
     given = schema.get("type")
     named = {given} if isinstance(given, str) else set(given) if isinstance(given, list) else set()
-    return bool(named - {"null"}) and named - {"null"} <= types
+    return named - {"null"}
 
 
 def _is_list_of_roles(value: Any) -> bool:

@@ -61,6 +61,7 @@ def test_keywords_are_read_with_their_paths() -> None:
         (with_property({**TEXT, "x-unique": "yes"}), ("schema.properties.x.x-unique", "invalid")),
         (with_property({"x-unique": True}), ("schema.properties.x.x-unique", "wrong_type")),
         (with_property({"type": "array", "x-index": True}), ("schema.properties.x.x-index", "wrong_type")),
+        (with_property({"type": ["string", "number"], "x-index": True}), ("schema.properties.x.x-index", "wrong_type")),
         (with_property({**TEXT, "x-search": "E"}), ("schema.properties.x.x-search", "invalid")),
         (with_property({"type": "number", "x-search": "A"}), ("schema.properties.x.x-search", "wrong_type")),
         (with_property({**TEXT, "x-ref": 3}), ("schema.properties.x.x-ref", "invalid")),
