@@ -18,6 +18,7 @@ from unfold.decorators import display
 from core.errors import ApplicationError
 from core.events import publish
 from core.permissions import Caller
+from core.transactions import again_after_a_lost_race
 
 MOST_LISTED: Final = 10_000
 """How many rows a list pages through; search or a filter reaches the others. Counting more is what makes lists slow."""
@@ -57,9 +58,12 @@ class StaffModelAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         return self._told(request, lambda: super(StaffModelAdmin, self).changelist_view(request, extra_context))
 
     def changeform_view(self, request: HttpRequest, *arguments: Any, **keywords: Any) -> HttpResponse:
-        return self._told(
-            request, lambda: super(StaffModelAdmin, self).changeform_view(request, *arguments, **keywords)
-        )
+        def view() -> HttpResponse:
+            # Django's own transaction holds all of it.
+            changeform: Callable[..., HttpResponse] = super(StaffModelAdmin, self).changeform_view
+            return again_after_a_lost_race(lambda: changeform(request, *arguments, **keywords))
+
+        return self._told(request, view)
 
     def delete_view(self, request: HttpRequest, *arguments: Any, **keywords: Any) -> HttpResponse:
         return self._told(request, lambda: super(StaffModelAdmin, self).delete_view(request, *arguments, **keywords))

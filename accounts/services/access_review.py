@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Max, Q
 
 from accounts.access_registry import REGISTERED, cells_of
@@ -14,6 +13,7 @@ from core.errors import NotFound, PermissionDenied, ValidationFailed
 from core.events import publish
 from core.permissions import ADMIN, Caller
 from core.times import rfc3339
+from core.transactions import atomic
 
 CHUNK: Final = 500
 IDLE: Final = timedelta(days=90)
@@ -107,7 +107,7 @@ def concerns(now: datetime) -> dict[str, tuple[str, Q]]:
     }
 
 
-@transaction.atomic
+@atomic
 def mark_reviewed(*, actor: Caller, user_id: UUID, note: str = "") -> AccessReview:
     """Note that the actor looked at what the user may do; raises `PermissionDenied`, `NotFound`, `ValidationFailed`."""
     if not actor.holds(ADMIN):

@@ -7,7 +7,6 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from accounts.models import ApiToken, Session, User
 from accounts.services.administration import refuse_more_than_held
@@ -19,6 +18,7 @@ from core.crypto import random_token
 from core.errors import Conflict, Detail, NotFound, ValidationFailed
 from core.events import publish
 from core.permissions import PERMISSIONS, Caller
+from core.transactions import atomic
 
 OWN_THINGS: Final = frozenset({"read:resource", "write:resource", "delete:resource"})
 """Scopes that anyone may give: to somebody whose role lacks the permission they mean their own things."""
@@ -37,7 +37,7 @@ class NewApiToken:
     secret: str
 
 
-@transaction.atomic
+@atomic
 def create_api_token(
     *, actor: Caller, name: str, scopes: Sequence[str], expires_at: datetime | None = None
 ) -> NewApiToken:
@@ -76,7 +76,7 @@ def create_api_token(
     return NewApiToken(row, secret)
 
 
-@transaction.atomic
+@atomic
 def revoke_api_token(*, actor: Caller, token_id: UUID) -> None:
     """End one of the actor's own tokens; raises `NotFound` for any other."""
     token = ApiToken.objects.unrevoked().select_for_update().filter(pk=token_id, user_id=actor.own_id).first()
@@ -85,7 +85,7 @@ def revoke_api_token(*, actor: Caller, token_id: UUID) -> None:
     _revoke(token, actor=actor, reason="revoked")
 
 
-@transaction.atomic
+@atomic
 def revoke_api_token_of(*, actor: Caller, token_id: UUID) -> None:
     """End one of somebody's tokens, for staff; raises `NotFound` or `PermissionDenied`."""
     tokens = ApiToken.objects.unrevoked().select_for_update(of=("self",)).select_related("user__role")
@@ -96,7 +96,7 @@ def revoke_api_token_of(*, actor: Caller, token_id: UUID) -> None:
     _revoke(token, actor=actor, reason="revoked_by_staff")
 
 
-@transaction.atomic
+@atomic
 def end_api_tokens(*, user_id: UUID, actor: Caller, reason: str) -> int:
     """End every token of the user; return how many."""
     tokens = list(ApiToken.objects.unrevoked().select_for_update().filter(user_id=user_id).order_by("pk"))

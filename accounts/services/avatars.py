@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
 
 from accounts.avatars import FOLDER, VARIANTS, key_in, new_key, stored_name, stored_names
 from accounts.models import User
@@ -22,6 +21,7 @@ from core.events import publish
 from core.images import make_variants
 from core.permissions import Caller
 from core.queue import enqueue
+from core.transactions import atomic
 
 _UNNAMED_FOR: Final = timedelta(days=1)
 
@@ -48,7 +48,7 @@ def remove_avatar(*, actor: Caller, user_id: UUID, check_version: CheckVersion =
     return _put(actor=actor, user_id=user_id, key=None, check_version=check_version)
 
 
-@transaction.atomic
+@atomic
 def _put(*, actor: Caller, user_id: UUID, key: str | None, check_version: CheckVersion = any_version) -> User:
     user = User.objects.locked().filter(pk=user_id).first()
     if user is None:

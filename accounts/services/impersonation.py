@@ -6,7 +6,6 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import Impersonation, Session, User
@@ -18,6 +17,7 @@ from core.crypto import random_token
 from core.errors import Conflict, NotFound, PermissionDenied, SessionRevoked, ValidationFailed
 from core.events import publish
 from core.permissions import ADMIN, Caller
+from core.transactions import atomic
 
 SHORTEST: Final = 5
 LONGEST: Final = 60
@@ -46,7 +46,7 @@ def start_impersonation(*, actor: Caller, user_id: UUID, reason: str, minutes: i
     return _start(actor, user_id, reason.strip(), timedelta(minutes=minutes))
 
 
-@transaction.atomic
+@atomic
 def end_impersonation(*, actor: Caller, impersonation_id: UUID) -> None:
     """End one, for who began it and for every administrator; ended before, it stays so. Raises `NotFound`."""
     impersonation = Impersonation.objects.filter(pk=impersonation_id).first()
@@ -73,7 +73,7 @@ def _refuse_wrong_terms(reason: str, minutes: int) -> None:
         raise ValidationFailed.of("minutes", "invalid", f"Choose {SHORTEST} to {LONGEST} minutes.")
 
 
-@transaction.atomic
+@atomic
 def _start(actor: Caller, user_id: UUID, reason: str, duration: timedelta) -> Stay:
     # Locked in one order, whoever acts as whom.
     people = {user.pk: user for user in User.objects.locked().filter(pk__in=[actor.own_id, user_id]).order_by("pk")}

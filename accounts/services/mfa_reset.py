@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts.models import User
 from accounts.services import second_factors
 from accounts.services.administration import refuse_more_than_held
@@ -11,9 +9,10 @@ from accounts.services.mfa_changes import announce_change
 from accounts.services.sessions import require_recent_sign_in
 from core.errors import Conflict, NotFound, PermissionDenied
 from core.permissions import SYSTEM, Caller
+from core.transactions import atomic
 
 
-@transaction.atomic
+@atomic
 def reset_second_factors(*, actor: Caller, user_id: UUID) -> None:
     """Take every second factor of somebody away and end their sessions; their password alone lets them in again.
 

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
-
 from accounts.models import User
 from accounts.services import phones, users
 from accounts.services.users import CheckVersion, any_version
 from core.permissions import Caller
+from core.transactions import atomic
 
 
-@transaction.atomic
+@atomic
 def change_profile(*, actor: Caller, changes: Mapping[str, Any], check_version: CheckVersion = any_version) -> User:
     """Apply all of `changes` or none; raises as `users.change_user` and `phones.change_phone` do."""
     fields = {name: value for name, value in changes.items() if name != "phone"}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import ProtectedError
 
 from accounts.identity import forget_everyone
@@ -15,6 +15,7 @@ from accounts.services.users import CheckVersion, any_version
 from core.errors import Conflict, Detail, NotFound, ValidationFailed
 from core.events import publish
 from core.permissions import PERMISSIONS, Caller
+from core.transactions import atomic
 
 LASTING = frozenset({DEFAULT_ROLE, ADMIN_ROLE})
 """The roles that the product itself names: registration gives one, `createsuperuser` the other."""
@@ -50,7 +51,7 @@ def change_role(
         raise _taken() from None
 
 
-@transaction.atomic
+@atomic
 def delete_role(*, actor: Caller, role_id: int, check_version: CheckVersion = any_version) -> None:
     """Delete a role that nobody has and nothing refers to; raises `NotFound` or `Conflict`."""
     # Locked against new references too, so that what is counted here is all there is.
@@ -82,14 +83,14 @@ def refuse_unknown_permissions(permissions: Sequence[str]) -> None:
         raise ValidationFailed(details=details)
 
 
-@transaction.atomic
+@atomic
 def _insert(actor: Caller, name: str, permissions: list[str], description: str, require_mfa: bool) -> Role:
     role = Role.objects.create(name=name, permissions=permissions, description=description, require_mfa=require_mfa)
     publish("role.created", subject=role, actor=actor, data={"after": {"name": name, "permissions": permissions}})
     return role
 
 
-@transaction.atomic
+@atomic
 def _change(actor: Caller, role_id: int, wanted: Mapping[str, Any], check_version: CheckVersion) -> Role:
     with keeping_an_admin():
         role = _locked(role_id)

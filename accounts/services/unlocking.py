@@ -2,17 +2,16 @@
 
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts.models import User
 from accounts.services.administration import refuse_more_than_held
 from accounts.services.throttle import forget_all_failures
 from core.errors import NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import Caller
+from core.transactions import atomic
 
 
-@transaction.atomic
+@atomic
 def unlock_user(*, actor: Caller, user_id: UUID) -> bool:
     """Forget every failed sign-in of the user; return whether there was any. Raises `PermissionDenied`, `NotFound`."""
     if not actor.holds("write:user"):

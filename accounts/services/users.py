@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils.crypto import get_random_string
 
 from accounts.hashing import make_password
@@ -35,6 +35,7 @@ from accounts.services.single_use_tokens import (
 from core.errors import Conflict, Detail, NotFound, PermissionDenied, ValidationFailed
 from core.events import publish
 from core.permissions import ADMIN, Caller
+from core.transactions import atomic
 
 OWN_FIELDS: Final = frozenset({"name", "bio", "locale", "time_zone"})
 """What users may write of themselves, and `write:user` of others."""
@@ -94,7 +95,7 @@ def change_user(
         raise _told(error) from None
 
 
-@transaction.atomic
+@atomic
 def delete_user(*, actor: Caller, user_id: UUID, check_version: CheckVersion = any_version) -> None:
     """Put the user into the bin and end their sessions; raises `NotFound`, `PermissionDenied` or `Conflict`."""
     with keeping_an_admin():
@@ -113,7 +114,7 @@ def restore_user(*, actor: Caller, user_id: UUID) -> User:
         raise _told(error) from None
 
 
-@transaction.atomic
+@atomic
 def _restore(actor: Caller, user_id: UUID) -> User:
     user = User.all_objects.locked().filter(pk=user_id).first()
     if user is None or user.deleted_at is None or user.anonymised_at is not None:
@@ -125,7 +126,7 @@ def _restore(actor: Caller, user_id: UUID) -> User:
     return user
 
 
-@transaction.atomic
+@atomic
 def end_sessions_of(*, actor: Caller, user_id: UUID) -> int:
     """End every session of somebody, for staff; return how many. Raises `NotFound` or `PermissionDenied`."""
     user = _locked(user_id)
@@ -133,7 +134,7 @@ def end_sessions_of(*, actor: Caller, user_id: UUID) -> int:
     return end_sessions(user_id=user.pk, actor=actor, reason="ended_by_staff")
 
 
-@transaction.atomic
+@atomic
 def end_session_of(*, actor: Caller, session_id: UUID) -> None:
     """End one session of somebody, for staff; raises `NotFound` or `PermissionDenied`."""
     session = Session.objects.select_for_update(of=("self",)).select_related("user__role").filter(pk=session_id).first()
@@ -143,7 +144,7 @@ def end_session_of(*, actor: Caller, session_id: UUID) -> None:
     revoke(session, actor=actor, reason="ended_by_staff")
 
 
-@transaction.atomic
+@atomic
 def _insert(actor: Caller, new: NewUser, address: str, password_hash: str) -> User:
     role = _role(new.role)
     refuse_more_than_held(actor, role.permission_set)
@@ -167,7 +168,7 @@ def _insert(actor: Caller, new: NewUser, address: str, password_hash: str) -> Us
     return user
 
 
-@transaction.atomic
+@atomic
 def _change(actor: Caller, user_id: UUID, changes: Mapping[str, Any], check_version: CheckVersion) -> User:
     with keeping_an_admin() if changes.keys() & _MAY_TAKE_AN_ADMIN else nullcontext():
         user = _locked(user_id)

@@ -18,7 +18,6 @@ _EXCLUSION: Final = "23P01"
 _FOREIGN_KEY: Final = "23503"
 _RESTRICT: Final = "23001"
 _NOT_NULL: Final = "23502"
-_RETRYABLE: Final = frozenset({"40001", "40P01"})
 _UNAVAILABLE: Final = frozenset({"25006", "25P03", "55P03", "57014"})
 _UNAVAILABLE_CLASSES: Final = frozenset({"08", "40", "53", "57", "58"})
 # Of several columns the last one counts: the others say within what its value has to be unique.
@@ -37,11 +36,6 @@ def translate(error: DatabaseError | InterfaceError) -> ApplicationError | None:
     if not code and isinstance(error, OperationalError | InterfaceError):
         return ServiceUnavailable()
     return None
-
-
-def is_retryable(error: BaseException) -> bool:
-    """Return whether the transaction lost a race (deadlock, serialization) and may win the next one."""
-    return isinstance(error, OperationalError) and sqlstate(error) in _RETRYABLE
 
 
 def _broken_constraint(error: IntegrityError) -> ApplicationError:

@@ -21,7 +21,6 @@ from functools import cached_property, partial
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import AuthenticationFailed
@@ -34,7 +33,6 @@ from core.api import replay
 from core.api.access import Access, TokenScope, caller_of, require, require_scope
 from core.api.chunks import read_body
 from core.api.concurrency import CACHE_CONTROL
-from core.api.database_errors import is_retryable
 from core.api.envelope import no_content
 from core.api.errors import MethodNotAllowed, NotAcceptable, exception_handler
 from core.api.operations import Operation, operation_of
@@ -59,8 +57,8 @@ from core.errors import (
 from core.headers import put, put_if_missing
 from core.permissions import Caller
 from core.ratelimit import Verdict
+from core.transactions import again_after_a_lost_race
 
-_ATTEMPTS: Final = 3
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -202,10 +200,12 @@ class ApiView(APIView):
         handler: Callable[..., HttpResponseBase] = getattr(self, "get" if method == "head" else method)
         if request.method == "POST" and replay.HEADER in request.META:
             run = partial(handler, request, *args, **kwargs)
-            return replay.answer_once(request, run, ignored_cookies=self.ignored_cookies)
+            answer = partial(replay.answer_once, request, run, ignored_cookies=self.ignored_cookies)
+            # One transaction holds all of it: what the services do again by themselves is done again here.
+            return again_after_a_lost_race(answer) if _can_be_read_again(request) else answer()
         if request.method not in _SAFE:
             return handler(request, *args, **kwargs)
-        run = partial(_again_after_a_lost_race, partial(handler, request, *args, **kwargs))
+        run = partial(again_after_a_lost_race, partial(handler, request, *args, **kwargs))
         return replicas.read(run) if self.reads_replicas else run()
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -274,15 +274,9 @@ def _refuse_unknown_version(operation: Operation, request: Request) -> None:
         raise PreconditionFailed
 
 
-def _again_after_a_lost_race(run: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    """Return what a safe request is answered, some more times where the database chose another to win."""
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return run()
-        except OperationalError as error:
-            if not is_retryable(error):
-                raise
-    return run()
+def _can_be_read_again(request: Request) -> bool:
+    """Return whether the body is kept: files of a form are read once."""
+    return request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() in {"", "application/json"}
 
 
 def _refuse_undeclared_input(operation: Operation, request: Request) -> None:

@@ -6,7 +6,6 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -16,6 +15,7 @@ from core.events import publish
 from core.http_targets import AddressRefused, refuse_address
 from core.locks import NamedLock
 from core.permissions import SYSTEM, Caller
+from core.transactions import atomic
 from notifications.channels.push import apns, fcm, web
 from notifications.models.devices import APNS, FCM, WEB, Device
 
@@ -28,7 +28,7 @@ _APPLE_TOKEN: Final = re.compile(r"[0-9a-fA-F]{32,200}")
 _FIREBASE_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
-@transaction.atomic
+@atomic
 def register_device(*, actor: Caller, platform: str, address: Mapping[str, str], name: str = "") -> tuple[Device, bool]:
     """Register the device for the actor, or again; return it, and whether it is new.
 
@@ -57,7 +57,7 @@ def register_device(*, actor: Caller, platform: str, address: Mapping[str, str],
     return device, is_new
 
 
-@transaction.atomic
+@atomic
 def remove_device(*, actor: Caller, device_id: UUID) -> None:
     """Remove one of the actor's devices; raises `NotFound`."""
     device = Device.objects.visible_to(actor).select_for_update().filter(pk=device_id).first()
@@ -66,19 +66,19 @@ def remove_device(*, actor: Caller, device_id: UUID) -> None:
     _remove(device, actor, reason="removed by its owner")
 
 
-@transaction.atomic
+@atomic
 def remove_devices_of_session(session_id: UUID) -> int:
     """Remove what a session registered that has ended; return how many."""
     return _remove_all(Device.objects.filter(session_id=session_id), SYSTEM, reason="its session ended")
 
 
-@transaction.atomic
+@atomic
 def remove_gone_device(device_id: UUID, answer: str) -> None:
     """Remove a device that its provider says nothing will ever arrive at."""
     _remove_all(Device.objects.filter(pk=device_id), SYSTEM, reason=f"gone: {answer[:200]}")
 
 
-@transaction.atomic
+@atomic
 def remove_devices(*, device_ids: list[UUID], actor: Caller) -> int:
     """Remove devices, for staff; return how many there were."""
     return _remove_all(Device.objects.filter(pk__in=device_ids), actor, reason="removed by staff")

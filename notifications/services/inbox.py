@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models.functions import Now
 
 from core.errors import NotFound
 from core.events import publish
 from core.permissions import Caller
+from core.transactions import atomic
 from notifications.models import Notification
 
 
-@transaction.atomic
+@atomic
 def mark(*, actor: Caller, notification_id: UUID, is_read: bool) -> Notification:
     """Mark one of the actor's notifications as read, or as unread; raises `NotFound`. Done before, it stays so."""
     notification = _locked(actor, notification_id)
@@ -23,7 +23,7 @@ def mark(*, actor: Caller, notification_id: UUID, is_read: bool) -> Notification
     return notification
 
 
-@transaction.atomic
+@atomic
 def mark_all_read(*, actor: Caller) -> int:
     """Mark everything in the actor's inbox as read; return how many were not."""
     count = Notification.objects.inbox_of(actor).unread().update(read_at=Now())
@@ -33,7 +33,7 @@ def mark_all_read(*, actor: Caller) -> int:
     return count
 
 
-@transaction.atomic
+@atomic
 def put_away(*, actor: Caller, notification_id: UUID, check: Callable[[Notification], None] | None = None) -> None:
     """Take a notification out of the actor's inbox; raises `NotFound`. What is on its way by mail still arrives.
 

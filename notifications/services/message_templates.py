@@ -13,6 +13,7 @@ from core.errors import Conflict, NotFound, PermissionDenied, PreconditionFailed
 from core.events import publish
 from core.permissions import ADMIN, SYSTEM, Caller
 from core.queue import enqueue
+from core.transactions import atomic
 from notifications.channels import CHANNELS
 from notifications.kinds import kind_of
 from notifications.models import IN_APP, Message, MessageTemplate, MessageTemplateVersion
@@ -49,7 +50,7 @@ def create_template(*, actor: Caller, new: NewTemplate) -> MessageTemplate:
         raise Conflict("There is a wording for this kind, channel and language already.") from None
 
 
-@transaction.atomic
+@atomic
 def change_template(
     *, actor: Caller, template_id: UUID, changes: Mapping[str, Any], seen_version: int | None = None
 ) -> MessageTemplate:
@@ -64,7 +65,7 @@ def change_template(
     return _change(actor, row, {name: changes[name] for name in _CHANGING if name in changes}, UPDATED)
 
 
-@transaction.atomic
+@atomic
 def restore_version(*, actor: Caller, template_id: UUID, number: int) -> MessageTemplate:
     """Make an older wording the newest version; raises `NotFound`, and `ValidationFailed` where it serves no more."""
     _require_admin(actor)
@@ -75,7 +76,7 @@ def restore_version(*, actor: Caller, template_id: UUID, number: int) -> Message
     return _change(actor, row, {name: getattr(version, name) for name in _CHANGING}, RESTORED)
 
 
-@transaction.atomic
+@atomic
 def delete_template(*, actor: Caller, template_id: UUID) -> None:
     """Delete a wording and its versions: the file's stands again. Raises `PermissionDenied` and `NotFound`."""
     _require_admin(actor)
@@ -85,7 +86,7 @@ def delete_template(*, actor: Caller, template_id: UUID) -> None:
     row.delete()
 
 
-@transaction.atomic
+@atomic
 def send_test(*, actor: Caller, template_id: UUID) -> Message:
     """Send the newest version to the actor, active or not, with sample values; raises `Conflict` where it cannot be."""
     _require_admin(actor)
@@ -133,7 +134,7 @@ def _address_of(user: Any, channel: str) -> str:
     return str(address)
 
 
-@transaction.atomic
+@atomic
 def _insert(actor: Caller, new: NewTemplate) -> MessageTemplate:
     values = {name: getattr(new, name) for name in ("kind", "channel", "locale", *_CHANGING)}
     row = MessageTemplate.objects.create(**values, edited_by=actor.id)

@@ -7,12 +7,12 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
 from django.db.models import F
 
 from core.errors import Detail, NotFound, ValidationFailed
 from core.events import publish
 from core.permissions import SYSTEM, Caller
+from core.transactions import atomic
 from notifications.kinds import KINDS, Kind
 from notifications.models import OFF, NotificationPreferences
 from notifications.unsubscribe_links import Subscription, subscription_of
@@ -49,7 +49,7 @@ def matrix_of(preferences: NotificationPreferences) -> dict[str, dict[str, bool]
     }
 
 
-@transaction.atomic
+@atomic
 def set_preferences(
     *, actor: Caller, new: NewPreferences, check_version: Callable[[int], None]
 ) -> NotificationPreferences:
@@ -74,7 +74,7 @@ def subscription_behind(token: str) -> Subscription:
     return subscription
 
 
-@transaction.atomic
+@atomic
 def unsubscribe(*, token: str, actor: Caller = SYSTEM) -> Subscription:
     """Switch off what the token names; switched off before, it stays so. Raises `NotFound`.
 

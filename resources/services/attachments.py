@@ -6,11 +6,10 @@ Locks are taken file first, then resource: whoever adds a version to a file meet
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
-
 from core.errors import Conflict, NotFound, PermissionDenied, ValidationFailed
 from core.events import publish
 from core.permissions import Caller
+from core.transactions import atomic
 from resources.access import Action
 from resources.models import STORED, File, FileVersion, Resource, ResourceFile
 from resources.services.files import find_file
@@ -20,7 +19,7 @@ MOST_FILES: Final = 100
 """How many files one resource may have."""
 
 
-@transaction.atomic
+@atomic
 def attach_file(
     *,
     actor: Caller,
@@ -48,7 +47,7 @@ def attach_file(
     return version, resource
 
 
-@transaction.atomic
+@atomic
 def detach_file(
     *, actor: Caller, resource_id: UUID, file_id: UUID, precondition: Precondition = no_precondition
 ) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.services.sessions import require_recent_sign_in
@@ -12,6 +11,7 @@ from core.errors import Conflict
 from core.events import publish
 from core.identifiers import uuid7
 from core.permissions import Caller
+from core.transactions import atomic
 from resources.access import Action, Asker
 from resources.keywords.sealing import opened
 from resources.models import Resource
@@ -29,7 +29,7 @@ from resources.services.side_rows import Written, give_back, refuse, taken_value
 from resources.services.writing import Precondition, keywords_of, lock, no_precondition, record, state_of, told_of
 
 
-@transaction.atomic
+@atomic
 def move_to_bin(*, actor: Caller, resource_id: UUID, precondition: Precondition = no_precondition) -> Resource:
     """Move a resource to the bin with what `cascade` joins to it, as one operation that one restore undoes; return it.
 
@@ -41,7 +41,7 @@ def move_to_bin(*, actor: Caller, resource_id: UUID, precondition: Precondition 
     return resource
 
 
-@transaction.atomic
+@atomic
 def restore_resource(*, actor: Caller, resource_id: UUID, precondition: Precondition = no_precondition) -> Resource:
     """Bring a resource back from the bin, with all that its delete took along; return it.
 
@@ -59,7 +59,7 @@ def restore_resource(*, actor: Caller, resource_id: UUID, precondition: Precondi
     return resource
 
 
-@transaction.atomic
+@atomic
 def destroy_resource(*, actor: Caller, resource_id: UUID, precondition: Precondition = no_precondition) -> None:
     """Remove a resource and its history for good, from the bin or from the list.
 

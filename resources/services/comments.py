@@ -3,19 +3,19 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 
 from core.errors import Conflict, NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import Caller
+from core.transactions import atomic
 from resources.access import Action, Asker
 from resources.models import Comment, Resource
 from resources.services.watching import followers_of
 from resources.services.writing import Precondition, no_precondition, require
 
 
-@transaction.atomic
+@atomic
 def add_comment(*, actor: Caller, resource_id: UUID, body: str) -> Comment:
     """Say something about a resource; return the comment.
 
@@ -32,7 +32,7 @@ def add_comment(*, actor: Caller, resource_id: UUID, body: str) -> Comment:
     return comment
 
 
-@transaction.atomic
+@atomic
 def edit_comment(
     *, actor: Caller, resource_id: UUID, comment_id: UUID, body: str, precondition: Precondition = no_precondition
 ) -> Comment:
@@ -49,7 +49,7 @@ def edit_comment(
     return comment
 
 
-@transaction.atomic
+@atomic
 def delete_comment(
     *, actor: Caller, resource_id: UUID, comment_id: UUID, precondition: Precondition = no_precondition
 ) -> None:

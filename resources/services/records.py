@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
@@ -14,6 +13,7 @@ from django.db.models.functions import Coalesce
 from core.errors import Conflict, ValidationFailed
 from core.permissions import Caller
 from core.plans import Fragment, Insertion, Slot, Statement
+from core.transactions import atomic
 from resources.access import Action, Asker
 from resources.changes import is_same, merge_patch
 from resources.keywords.sealing import opened, sealed
@@ -50,7 +50,7 @@ class Kind:
     initial: str
 
 
-@transaction.atomic
+@atomic
 def create_resource(*, actor: Caller, content: Content, type_key: str = ITEM, owner_id: UUID | None = None) -> Resource:
     """Create a resource of the type, owned by `actor` unless said otherwise; return it."""
     owner = owner_id or actor.id
@@ -86,7 +86,7 @@ def new_resource(kind: Kind, owner_id: UUID, content: Content) -> Resource:
     )
 
 
-@transaction.atomic
+@atomic
 def replace_resource(
     *,
     actor: Caller,
@@ -107,7 +107,7 @@ def replace_content(resource: Resource, content: Content, *, actor: Caller) -> R
     return apply_changes(resource, values, actor=actor, given=values["data"])
 
 
-@transaction.atomic
+@atomic
 def patch_resource(
     *, actor: Caller, resource_id: UUID, changes: dict[str, Any], precondition: Precondition = no_precondition
 ) -> Resource:

@@ -3,10 +3,9 @@
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
-
 from core.errors import ValidationFailed
 from core.permissions import Caller
+from core.transactions import atomic
 from resources.keywords.sealing import opened
 from resources.models import Resource, ResourceHistory
 from resources.services.records import apply_changes, locked_for_writing
@@ -17,7 +16,7 @@ REVERTED: Final = ("name", "description", "data", "tags", "external_id")
 by a transfer, by sharing, by transitions."""
 
 
-@transaction.atomic
+@atomic
 def revert_resource(
     *, actor: Caller, resource_id: UUID, number: int, precondition: Precondition = no_precondition
 ) -> Resource:

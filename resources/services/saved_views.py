@@ -3,11 +3,10 @@
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
-
 from core.errors import Conflict, NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import ADMIN, Caller
+from core.transactions import atomic
 from resources.models import SavedView
 from resources.services.writing import Precondition, no_precondition
 
@@ -17,7 +16,7 @@ MOST_VIEWS: Final = 100
 _WRITABLE: Final = ("name", "filters", "shared")
 
 
-@transaction.atomic
+@atomic
 def create_view(*, actor: Caller, name: str, filters: dict[str, Any], shared: bool) -> SavedView:
     """Save parameters, which the list has accepted, under a name of the actor's own; return the view.
 
@@ -31,7 +30,7 @@ def create_view(*, actor: Caller, name: str, filters: dict[str, Any], shared: bo
     return view
 
 
-@transaction.atomic
+@atomic
 def change_view(
     *, actor: Caller, view_id: UUID, changes: dict[str, Any], precondition: Precondition = no_precondition
 ) -> SavedView:
@@ -51,7 +50,7 @@ def change_view(
     return view
 
 
-@transaction.atomic
+@atomic
 def delete_view(*, actor: Caller, view_id: UUID, precondition: Precondition = no_precondition) -> None:
     """Delete a view; raises what `change_view` does."""
     view = _locked(view_id, actor, precondition)

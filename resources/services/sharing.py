@@ -21,6 +21,7 @@ from core.crypto import random_token, token_digest
 from core.errors import Conflict, NotFound, PermissionDenied, ValidationFailed
 from core.events import Telling, publish, publish_many
 from core.permissions import Caller
+from core.transactions import atomic
 from resources.access import Action, Asker, Level
 from resources.models import Resource, Share, ShareQuerySet
 from resources.services.writing import lock, require
@@ -71,8 +72,7 @@ def create_share(*, actor: Caller, resource_id: UUID, new: NewShare) -> MadeShar
         _shareable(resource_id, actor)
     # A quarter of a second, which nobody else shall wait for.
     password = make_password(new.link.password) if new.link and new.link.password else ""
-    with transaction.atomic():
-        return _create(_shareable(resource_id, actor), actor, new, password)
+    return atomic(lambda: _create(_shareable(resource_id, actor), actor, new, password))()
 
 
 def change_share(*, actor: Caller, resource_id: UUID, share_id: UUID, changes: dict[str, Any]) -> Share:
@@ -84,13 +84,17 @@ def change_share(*, actor: Caller, resource_id: UUID, share_id: UUID, changes: d
         with transaction.atomic():
             _shareable(resource_id, actor)
         changes = {**changes, "password": make_password(changes["password"])}
-    with transaction.atomic():
-        resource = _shareable(resource_id, actor)
-        _change(resource, share_id, actor, changes)
-        return _of(resource).with_live().get(id=share_id)
+    return _changed(resource_id, share_id, actor, changes)
 
 
-@transaction.atomic
+@atomic
+def _changed(resource_id: UUID, share_id: UUID, actor: Caller, changes: dict[str, Any]) -> Share:
+    resource = _shareable(resource_id, actor)
+    _change(resource, share_id, actor, changes)
+    return _of(resource).with_live().get(id=share_id)
+
+
+@atomic
 def remove_share(*, actor: Caller, resource_id: UUID, share_id: UUID) -> None:
     """Take a share back, with all that was given through it: a manager any, everyone what they gave or were given.
 

@@ -2,18 +2,17 @@
 
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts.models import User
 from core.errors import ValidationFailed
 from core.permissions import Caller
+from core.transactions import atomic
 from resources.access import Action
 from resources.models import Resource
 from resources.services.sharing import remove_dead
 from resources.services.writing import Precondition, lock, no_precondition, record, state_of
 
 
-@transaction.atomic
+@atomic
 def transfer_resource(
     *, actor: Caller, resource_id: UUID, owner_id: UUID, precondition: Precondition = no_precondition
 ) -> Resource:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import UUID
 
-from django.db import transaction
-
 from core.errors import Conflict, Detail, NotFound, PermissionDenied, ValidationFailed
 from core.permissions import Caller
+from core.transactions import atomic
 from resources.access import Action, Asker, Level
 from resources.keywords.field_rules import hidden_paths, is_hidden, without
 from resources.keywords.sealing import opened
@@ -94,7 +93,7 @@ def transitions_open_to(*, actor: Caller, resource_id: UUID) -> list[Offer]:
     ]
 
 
-@transaction.atomic
+@atomic
 def make_transition(
     *, actor: Caller, resource_id: UUID, name: str, precondition: Precondition = no_precondition
 ) -> Resource:

@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from core.errors import Conflict, Detail, NotFound, PermissionDenied
 from core.events import publish
 from core.permissions import ADMIN, Caller
+from core.transactions import atomic
 from resources.keywords.field_rules import stored_rules
 from resources.models import ITEM, VALUES, Resource, ResourceType, ResourceTypeVersion
 from resources.schemas import Keywords, refuse_bad_schema, refuse_bad_workflow
@@ -54,7 +55,7 @@ def create_type(*, actor: Caller, new: NewType) -> ResourceType:
         raise _taken() from None
 
 
-@transaction.atomic
+@atomic
 def change_type(
     *,
     actor: Caller,
@@ -91,7 +92,7 @@ def change_type(
     return kind
 
 
-@transaction.atomic
+@atomic
 def delete_type(*, actor: Caller, key: str, precondition: Precondition = no_precondition) -> None:
     """Delete a type that no resource has, not even in the bin; raises `NotFound` or `Conflict`."""
     _require_admin(actor)
@@ -116,7 +117,7 @@ def _require_admin(actor: Caller) -> None:
         raise PermissionDenied
 
 
-@transaction.atomic
+@atomic
 def _insert(actor: Caller, new: NewType) -> ResourceType:
     kind = ResourceType.objects.create(**asdict(new), **_stored(new.schema))
     ResourceTypeVersion.objects.create(type=kind, number=kind.schema_version, schema=kind.schema)

@@ -3,10 +3,11 @@
 from typing import Final
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from core.errors import Conflict, NotFound
 from core.permissions import Caller
+from core.transactions import atomic
 from resources.access import Action
 from resources.models import Resource, ResourceQuerySet
 from resources.services.records import Content, create_resource, replace_content
@@ -40,7 +41,7 @@ def upsert_resource(
     raise Conflict
 
 
-@transaction.atomic
+@atomic
 def _replace(actor: Caller, resource_id: UUID, type_key: str, content: Content, precondition: Precondition) -> Resource:
     # Among the actor's own under this id alone: in the meantime it may have been transferred or named otherwise.
     among = _own_rows(Resource.objects.visible_to(actor), actor, type_key, content)

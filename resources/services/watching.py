@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
-
 from core.errors import Conflict, NotFound
 from core.events import publish
 from core.permissions import Caller
+from core.transactions import atomic
 from resources.models import Resource, Watch
 from resources.services.audience import readers_of_each
 
@@ -16,7 +15,7 @@ MOST_WATCHERS: Final = 1000
 """How many people follow one resource: all of them are looked at with each thing that happens to it."""
 
 
-@transaction.atomic
+@atomic
 def watch_resource(*, actor: Caller, resource_id: UUID) -> None:
     """Follow a resource; nothing happens where one does. Raises `NotFound`, and `Conflict` where too many do."""
     if not Resource.objects.visible_to(actor).filter(id=resource_id).exists():
@@ -31,7 +30,7 @@ def watch_resource(*, actor: Caller, resource_id: UUID) -> None:
         _publish("created", watch, actor)
 
 
-@transaction.atomic
+@atomic
 def unwatch_resource(*, actor: Caller, resource_id: UUID) -> None:
     """Follow a resource no longer, also one that may not be read any more; nothing happens where one does not.
 

@@ -36,13 +36,13 @@ def test_two_that_wait_for_each_other_are_done_one_by_one(client_of: ClientOf) -
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            _hold(target)
+            hold(target)
             # The other side finds the circle first, and gives way.
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL deadlock_timeout = '30s'; SET LOCAL lock_timeout = '30s'")
             told = pool.submit(run)
-            _wait_for_waiters(1)
-            _hold(first)
+            wait_for_waiters(1)
+            hold(first)
         statuses = told.result(timeout=60)
 
     assert statuses == [200, 200]
@@ -73,9 +73,9 @@ def test_two_that_refer_to_what_the_other_writes_are_both_done(client_of: Client
 
     with ThreadPoolExecutor(2) as pool:
         with transaction.atomic():
-            _hold(gate)
+            hold(gate)
             told = [pool.submit(run, operations) for operations in batches]
-            _wait_for_waiters(2)
+            wait_for_waiters(2)
         statuses = [one.result(timeout=60) for one in told]
 
     assert statuses == [200, 200]
@@ -99,12 +99,12 @@ def test_one_that_has_to_give_way_is_done_again_as_a_whole(client_of: ClientOf) 
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            _hold(second)
+            hold(second)
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL deadlock_timeout = '30s'; SET LOCAL lock_timeout = '30s'")
             told = pool.submit(run)
-            _wait_for_waiters(1)
-            _hold(first)
+            wait_for_waiters(1)
+            hold(first)
         status = told.result(timeout=60)
 
     assert status == 200
@@ -113,11 +113,13 @@ def test_one_that_has_to_give_way_is_done_again_as_a_whole(client_of: ClientOf) 
     assert Event.objects.filter(type="resource.updated").count() == 2
 
 
-def _hold(row: Resource) -> None:
+def hold(row: Resource) -> None:
+    """Lock the row for the transaction at hand."""
     Resource.objects.select_for_update().get(pk=row.pk)
 
 
-def _wait_for_waiters(number: int) -> None:
+def wait_for_waiters(number: int) -> None:
+    """Return when so many wait for a lock."""
     end = time.monotonic() + 30
     with connection.cursor() as cursor:
         while time.monotonic() < end:

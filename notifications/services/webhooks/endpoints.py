@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from core.errors import ActingOnBehalf, Conflict, Detail, NotFound, ValidationFailed
@@ -18,6 +17,7 @@ from core.http_client import AddressRefused, refuse_address
 from core.locks import NamedLock
 from core.models import Event
 from core.permissions import SYSTEM, Caller
+from core.transactions import atomic
 from notifications.models.webhooks import FAILED, NEVER_SENT, OPEN_DELIVERY_STATES, WebhookDelivery, WebhookEndpoint
 from notifications.services.notifying import News, notify
 from notifications.services.webhooks.signing import new_secret
@@ -42,7 +42,7 @@ def any_version(version: int) -> None:
     """Accept every version."""
 
 
-@transaction.atomic
+@atomic
 def create_endpoint(*, actor: Caller, url: str, events: Iterable[str], is_active: bool = True) -> SecretEndpoint:
     """Make an endpoint of the actor's; raises `ValidationFailed`, or `Conflict` when they have as many as one may."""
     _refuse_on_behalf(actor)
@@ -57,7 +57,7 @@ def create_endpoint(*, actor: Caller, url: str, events: Iterable[str], is_active
     return SecretEndpoint(endpoint, secret)
 
 
-@transaction.atomic
+@atomic
 def change_endpoint(
     *, actor: Caller, endpoint_id: UUID, changes: Mapping[str, Any], check_version: CheckVersion = any_version
 ) -> WebhookEndpoint:
@@ -73,7 +73,7 @@ def change_endpoint(
     return endpoint
 
 
-@transaction.atomic
+@atomic
 def delete_endpoint(*, actor: Caller, endpoint_id: UUID, check_version: CheckVersion = any_version) -> None:
     """Remove one of the actor's endpoints, with all that was sent to it; raises `NotFound`."""
     endpoint = _own(actor, endpoint_id)
@@ -82,20 +82,20 @@ def delete_endpoint(*, actor: Caller, endpoint_id: UUID, check_version: CheckVer
     endpoint.delete()
 
 
-@transaction.atomic
+@atomic
 def rotate_secret(*, actor: Caller, endpoint_id: UUID) -> SecretEndpoint:
     """Give one of the actor's endpoints a new secret; for a day the old one signs too. Raises `NotFound`."""
     _refuse_on_behalf(actor)
     return _rotate(_own(actor, endpoint_id), actor)
 
 
-@transaction.atomic
+@atomic
 def rotate_secret_of(*, actor: Caller, endpoint_id: UUID) -> SecretEndpoint:
     """Give an endpoint a new secret as `rotate_secret` does, for staff; raises `NotFound`."""
     return _rotate(_locked(endpoint_id), actor)
 
 
-@transaction.atomic
+@atomic
 def switch_endpoints(*, actor: Caller, endpoint_ids: Iterable[UUID], is_active: bool) -> int:
     """Switch endpoints on or off, for staff; return how many were not so before."""
     rows = WebhookEndpoint.objects.select_for_update(no_key=True).filter(id__in=list(endpoint_ids))
@@ -105,7 +105,7 @@ def switch_endpoints(*, actor: Caller, endpoint_ids: Iterable[UUID], is_active: 
     return len(changed)
 
 
-@transaction.atomic
+@atomic
 def end_secret(*, actor: Caller, endpoint_id: UUID) -> WebhookEndpoint:
     """Stop signing with the old secret of an endpoint at once, for staff; raises `NotFound`."""
     endpoint = _locked(endpoint_id)

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from django.db import transaction
-
 from core.permissions import Caller
 from resources.models import ITEM, Resource
 from resources.services.bin import move_to_bin, restore_resource
@@ -14,10 +12,9 @@ from resources.services.transitions import make_transition
 
 
 def attempt(*, actor: Caller, step: Step, known: Known) -> Outcome:
-    """Do one step in a transaction of its own; faults of ours are raised."""
+    """Do one step in a transaction of its own, that of its service; faults of ours are raised."""
     try:
-        with transaction.atomic():
-            return Outcome(_VERBS[step.op](actor, step))
+        return Outcome(_VERBS[step.op](actor, step))
     except Exception as error:
         told = known(error)
         if told is None:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from django.db import DatabaseError, DataError, IntegrityError, OperationalError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
-from psycopg.errors import DeadlockDetected
 
 from core.errors import ApplicationError
 from core.permissions import Caller
+from core.transactions import atomic, is_lost_race
 from resources.models import Resource, ResourceQuerySet
 from resources.services.bulk.alone import attempt
 from resources.services.bulk.changes import planned
@@ -20,31 +20,18 @@ from resources.services.bulk.turns import refuse_late
 from resources.services.bulk.writing import write
 from resources.services.references import company_of
 
-_TRIES: Final = 3
 _HOLD: Final = "SELECT nook_hold_resources(%s::uuid[], %s::uuid[])"
 
 
+@atomic
 def apply_together(*, actor: Caller, steps: Sequence[Step], known: Known) -> list[Outcome]:
-    """Do every step in one transaction; the first refusal undoes all and is raised with its place before its paths.
+    """Do every step in one transaction; the first refusal undoes all and is raised with its place before its paths."""
 
-    Where it is undone because it and another waited for each other, it is done again: nothing of it has left.
-    """
-    for _ in range(_TRIES - 1):
-        try:
-            return _together(actor, steps, known)
-        except OperationalError as error:
-            if not _is_deadlock(error):
-                raise
-    return _together(actor, steps, known)
-
-
-@transaction.atomic
-def _together(actor: Caller, steps: Sequence[Step], known: Known) -> list[Outcome]:
-    def but_deadlocks(error: BaseException) -> ApplicationError | None:
-        return None if _is_deadlock(error) else known(error)
+    def but_lost_races(error: BaseException) -> ApplicationError | None:
+        return None if is_lost_race(error) else known(error)
 
     _lock_in_order(actor, steps)
-    outcomes = _done(actor, dict(enumerate(steps)), but_deadlocks)
+    outcomes = _done(actor, dict(enumerate(steps)), but_lost_races)
     for place in range(len(steps)):
         error = outcomes[place].error
         if error is not None:
@@ -80,7 +67,7 @@ def _batch_done(actor: Caller, batch: Batch, known: Known) -> Outcomes:
         # Somebody was faster with a value, or one of them cannot be stored: each alone tells which.
         return _alone(actor, batch, batch.steps, known)
     except DatabaseError as error:
-        if _is_deadlock(error) and not connection.in_atomic_block:
+        if is_lost_race(error) and not connection.in_atomic_block:
             # Whoever had part of what the batch holds has gone on; each alone holds too little to be in their way.
             return _alone(actor, batch, batch.steps, known)
         told = known(error)
@@ -101,10 +88,6 @@ def _by_sets(actor: Caller, batch: Batch) -> tuple[Outcomes, list[int]]:
 
 def _alone(actor: Caller, batch: Batch, places: Sequence[int] | Mapping[int, Step], known: Known) -> Outcomes:
     return {place: attempt(actor=actor, step=batch.steps[place], known=known) for place in places}
-
-
-def _is_deadlock(error: BaseException) -> bool:
-    return isinstance(error.__cause__, DeadlockDetected)
 
 
 def _lock_in_order(actor: Caller, steps: Sequence[Step]) -> None:
