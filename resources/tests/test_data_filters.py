@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from accounts.models import User
 from core.permissions import Caller
 from resources import data_query
-from resources.models import Resource
+from resources.models import Resource, ResourceType
 from resources.questions import Question, read_parameters
 from resources.tests.factories import create_resource, create_type
 
@@ -251,3 +251,18 @@ def test_no_filter_is_answered_with_an_error_of_ours(client: Client, query: dict
 
     assert response.status_code in {200, 400}, response.content
     assert response.json()["success"] is (response.status_code == 200)
+
+
+def test_an_index_over_two_types_from_before_they_were_refused_is_none(client: Client, owner: User) -> None:
+    create_type("odd", schema={"type": "object"})
+    mixed = {"type": ["string", "number"], "x-index": True}
+    schema = {"type": "object", "properties": {"mixed": mixed}}
+    ResourceType.objects.filter(key="odd").update(schema=schema, schema_version=2)
+    create_resource(owner, type_id="odd", data={"mixed": 1})
+
+    sorted_ = client.get(PATH, {"type": "odd", "sort": "data.mixed"})
+    grouped = client.get(f"{PATH}/aggregate", {"type": "odd", "group": "data.mixed"})
+
+    assert [one.status_code for one in (sorted_, grouped)] == [400, 400]
+    assert [one.json()["error"]["details"][0]["code"] for one in (sorted_, grouped)] == ["not_indexed"] * 2
+    assert client.get(PATH, {"type": "odd"}).json()["meta"]["total"] == 1

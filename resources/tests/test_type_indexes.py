@@ -16,7 +16,7 @@ from accounts.models import User
 from core.models import Job
 from core.permissions import SYSTEM, Caller
 from resources import data_query, plans
-from resources.models import Form, IndexState, Resource, ResourceType, TypeIndex
+from resources.models import Form, IndexState, Resource, TypeIndex
 from resources.questions import Question, read_parameters
 from resources.services import indexes, types
 from resources.tests.factories import create_resource, create_type
@@ -258,20 +258,6 @@ def test_what_cannot_be_sorted_by_is_refused(client: Client, invoice: None, sort
 
     assert (response.status_code, response.json()["error"]["details"][0]["code"]) == (400, code)
     assert client.get(PATH, {"sort": sort}).status_code == 400
-
-
-def test_an_index_over_two_types_from_before_they_were_refused_is_none(client: Client, owner: User) -> None:
-    create_type("odd", schema={"type": "object", "properties": {}})
-    mixed = {"type": ["string", "number"], "x-index": True}
-    ResourceType.objects.filter(key="odd").update(schema={"type": "object", "properties": {"mixed": mixed}})
-    create_resource(owner, type_id="odd", data={"mixed": 1})
-
-    sorted_ = client.get(PATH, {"type": "odd", "sort": "data.mixed"})
-    grouped = client.get(f"{PATH}/aggregate", {"type": "odd", "group": "data.mixed"})
-
-    assert [one.status_code for one in (sorted_, grouped)] == [400, 400]
-    assert [one.json()["error"]["details"][0]["code"] for one in (sorted_, grouped)] == ["not_indexed"] * 2
-    assert client.get(PATH, {"type": "odd"}).json()["meta"]["total"] == 1
 
 
 TOTALS: list[Any] = [
