@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from accounts.models import User
 from core.permissions import Caller
 from resources import data_query
-from resources.models import Resource, ResourceType
+from resources.models import Resource, ResourceTypeVersion
 from resources.questions import Question, read_parameters
 from resources.tests.factories import create_resource, create_type
 
@@ -257,7 +257,7 @@ def test_an_index_over_two_types_from_before_they_were_refused_is_none(client: C
     create_type("odd", schema={"type": "object"})
     mixed = {"type": ["string", "number"], "x-index": True}
     schema = {"type": "object", "properties": {"mixed": mixed}}
-    ResourceType.objects.filter(key="odd").update(schema=schema, schema_version=2)
+    ResourceTypeVersion.objects.filter(type__key="odd").update(schema=schema)
     create_resource(owner, type_id="odd", data={"mixed": 1})
 
     sorted_ = client.get(PATH, {"type": "odd", "sort": "data.mixed"})
