@@ -75,7 +75,8 @@ def send_test(*, actor: Caller, endpoint_id: UUID) -> WebhookDelivery:
     if not endpoint.is_active:
         raise Conflict("This webhook is switched off.")
     event_id, body = test_body(endpoint)
-    write_deliveries({endpoint: body}, event_id=event_id, type_=TEST_TYPE)
+    if not write_deliveries({endpoint: body}, event_id=event_id, type_=TEST_TYPE):
+        raise NotFound
     publish("webhook.tested", subject=endpoint, actor=actor, data={}, audience=[endpoint.owner_id])
     return WebhookDelivery.objects.get(endpoint=endpoint, event_id=event_id)
 

@@ -76,7 +76,7 @@ def change_endpoint(
 @atomic
 def delete_endpoint(*, actor: Caller, endpoint_id: UUID, check_version: CheckVersion = any_version) -> None:
     """Remove one of the actor's endpoints, with all that was sent to it; raises `NotFound`."""
-    endpoint = _own(actor, endpoint_id)
+    endpoint = _own(actor, endpoint_id, is_going=True)
     check_version(endpoint.version)
     _publish("deleted", endpoint, actor, {"before": {"url": without_secrets(endpoint.url)}})
     endpoint.delete()
@@ -182,8 +182,10 @@ def _rotate(endpoint: WebhookEndpoint, actor: Caller) -> SecretEndpoint:
     return SecretEndpoint(endpoint, secret)
 
 
-def _own(actor: Caller, endpoint_id: UUID) -> WebhookEndpoint:
-    endpoint = WebhookEndpoint.objects.visible_to(actor).select_for_update(no_key=True).filter(pk=endpoint_id).first()
+def _own(actor: Caller, endpoint_id: UUID, *, is_going: bool = False) -> WebhookEndpoint:
+    # Of one that goes nobody writes another delivery from now on.
+    rows = WebhookEndpoint.objects.visible_to(actor).select_for_update(no_key=not is_going)
+    endpoint = rows.filter(pk=endpoint_id).first()
     if endpoint is None:
         raise NotFound
     return endpoint

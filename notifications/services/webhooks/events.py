@@ -6,6 +6,7 @@ from uuid import UUID
 
 import orjson
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.utils import timezone
 
 from core.event_types import patterns_of
@@ -26,6 +27,9 @@ TEST_TYPE: Final = "webhook.test"
 _AWAITED: Final = Statement(
     "SELECT EXISTS (SELECT FROM webhook_endpoints WHERE is_active AND events && {$patterns}::varchar(100)[])"
 )
+# Whoever deletes one waits, or has been waited for: a row of a deleted one would fail at the commit, where nobody
+# could tell which it was.
+_HOLD: Final = "SELECT id FROM webhook_endpoints WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
 _YES: Final = ((b"t",), (b"True",))
 """As the server spells it, and as the driver does while queries are counted."""
 
@@ -49,14 +53,26 @@ def fan_out(event: Event) -> int:
 def write_deliveries(told: Mapping[WebhookEndpoint, str], *, event_id: UUID, type_: str) -> int:
     """Write a row, with its body, for each endpoint that has none of this event, and promise that they are sent.
 
-    Return how many are new.
+    Return how many are new. An endpoint that has been deleted meanwhile gets none.
     """
-    rows = [WebhookDelivery(endpoint=one, event_id=event_id, event_type=type_, body=told[one]) for one in told]
+    there = _held([one.pk for one in told]) if told else set()
+    rows = [
+        WebhookDelivery(endpoint=one, event_id=event_id, event_type=type_, body=body)
+        for one, body in told.items()
+        if one.pk in there
+    ]
     before = WebhookDelivery.objects.filter(event_id=event_id, endpoint__in=[row.endpoint_id for row in rows]).count()
     WebhookDelivery.objects.bulk_create(rows, ignore_conflicts=True)
     if rows:
         enqueue("notifications.tasks.send_webhooks")
     return len(rows) - before
+
+
+def _held(endpoint_ids: list[UUID]) -> set[UUID]:
+    """Return those that are there; nobody deletes them until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [endpoint_ids])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def test_body(endpoint: WebhookEndpoint) -> tuple[UUID, str]:

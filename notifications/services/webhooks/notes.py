@@ -88,8 +88,11 @@ def _note_delivered(results: Sequence[tuple[WebhookDelivery, Answer]]) -> None:
         return
     endpoints = sorted({delivery.endpoint_id for delivery, _ in results})
     # Endpoints before deliveries, by key: the order in which everybody locks them.
-    list(WebhookEndpoint.objects.select_for_update(no_key=True).filter(id__in=endpoints).order_by("id").values("id"))
-    WebhookEndpoint.objects.filter(id__in=endpoints).update(
+    locked = WebhookEndpoint.objects.select_for_update(no_key=True).filter(id__in=endpoints).order_by("id")
+    there = set(locked.values_list("id", flat=True))
+    # What was deleted meanwhile has nothing left to write to.
+    results = [(delivery, answer) for delivery, answer in results if delivery.endpoint_id in there]
+    WebhookEndpoint.objects.filter(id__in=there).update(
         failures=0, failing_since=None, paused_until=None, last_success_at=Now()
     )
     # Whoever holds them now: the receiver has them.
