@@ -12,6 +12,7 @@ from typing import Any, Final
 from jsonschema_rs import ValidationError
 
 from core.errors import Detail, ValidationFailed
+from resources.schemas.ambiguity import is_ambiguous
 from resources.schemas.compiled import Schema
 from resources.schemas.keyword_lint import keyword_faults
 from resources.schemas.keywords import ALL
@@ -22,6 +23,7 @@ MAX_DEPTH: Final = 24
 MAX_WORK: Final = 20_000
 """How many subschemas there may be once every reference is written out."""
 
+_MANY_WAYS: Final = "A repeat that can read one text in many ways has no bound."
 _TOLD: Final = 20
 """How many faults of one schema are told of."""
 
@@ -99,8 +101,10 @@ def _backtracking(schema: Any, path: str) -> Iterator[Detail]:
         return
     for name in ("pattern", *(f"patternProperties.{key}" for key in schema.get("patternProperties", ()))):
         pattern = schema.get(name) if name == "pattern" else name.partition(".")[2]
-        if pattern is not None and backtracks(pattern):
-            yield Detail(f"{path}.{name[:200]}", "backtracks", "A repeat of nothing but a repeat has no bound.")
+        if pattern is not None and (backtracks(pattern) or is_ambiguous(pattern)):
+            yield Detail(
+                f"{path}.{name[:200]}", "backtracks", "A repeat that can read one text in many ways has no bound."
+            )
     for step, child in _children(schema):
         yield from _backtracking(child, f"{path}.{step}")
 

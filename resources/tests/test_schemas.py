@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import ValidationFailed
 from resources.schemas import Schema, refuse_bad_schema, refuse_bad_workflow
+from resources.schemas.ambiguity import is_ambiguous
 from resources.schemas.patterns import backtracks
 from resources.tests.test_types import SCHEMA, WORKFLOW
 
@@ -64,6 +65,7 @@ def doubling(levels: int) -> dict[str, Any]:
         (with_property({"pattern": "("}), ("schema.properties.x.pattern", "invalid_schema")),
         (with_property({"pattern": "^(a+)+$"}), ("schema.properties.x.pattern", "backtracks")),
         (with_property({"pattern": "(?:[a-z]+ ?)*"}), ("schema.properties.x.pattern", "backtracks")),
+        (with_property({"pattern": "^(a|a)*$"}), ("schema.properties.x.pattern", "backtracks")),
         (
             with_property({"type": "object", "patternProperties": {"(.*|b)+": {}}}),
             ("schema.properties.x.patternProperties.(.*|b)+", "backtracks"),
@@ -129,6 +131,33 @@ def test_repeats_that_read_a_text_in_one_way_are_taken(pattern: str) -> None:
 )
 def test_repeats_of_nothing_but_repeats_are_told(pattern: str) -> None:
     assert backtracks(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("(a|a)*", "(.|x)*", "(a|ab|b)*", "(a{1,3})*", "(x+x+)+y", "(\\w|\\d)+", "(?i)(a|A)*", "(ab|a|b){2,}"),
+        *("([a-zA-Z0-9._-]+\\.)+", "([a-z]|\\p{L})*", "^(([a-z])+.)+[A-Z]([a-z])+$"),
+    ],
+)
+def test_repeats_that_read_a_text_in_ever_more_ways_are_told(pattern: str) -> None:
+    assert is_ambiguous(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("^[0-9]{5}$", "a+a+", "(foo|far)*", "(ab|ac)*", "(a|b)*abb", "(\\d+,)*\\d+", "(\\p{L}+\\s)*", "[(a|a)*]"),
+        *("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", "^[\\w.+-]+@[\\w-]+(\\.[\\w-]+)+$", "^[a-z0-9]+(-[a-z0-9]+)*$"),
+        *("^([0-9]{1,3}\\.){3}[0-9]{1,3}$", "^#([a-f0-9]{3}){1,2}$", "\\(a|a\\)*", "", "|", "(", ")+", "[", "{2}"),
+        *("(?:" + "|".join(f"x{letter}" for letter in "abcdefghijklmnopqrstuvwxyz") + ")*", "(" * 500, "(^{3}" * 39),
+    ],
+)
+def test_repeats_that_read_a_text_in_few_ways_are_taken_in_little_time(pattern: str) -> None:
+    started = time.process_time()
+
+    assert not is_ambiguous(pattern)
+    assert time.process_time() - started < 1
 
 
 def test_a_pattern_takes_linear_time() -> None:
