@@ -33,7 +33,7 @@ from accounts.pages.threats import ThreatAdmin
 from accounts.services import avatars, erasing, invitations, unlocking, users
 from accounts.services.single_use_tokens import INVITATION
 from accounts.services.users import NewUser
-from core.model_admin import ReadOnlyModelAdmin
+from core.model_admin import CheckSeen, ReadOnlyModelAdmin, SeenForm
 from core.permissions import ADMIN, Caller
 
 __all__ = [
@@ -100,7 +100,7 @@ class AccountFilter(admin.SimpleListFilter):
         return queryset.filter(**self._CONDITIONS.get(self.value() or "", {}))
 
 
-class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+class UserForm(SeenForm):
     """A user as staff write them; a new one is mailed a link to set a password."""
 
     email = forms.EmailField(label="E-mail address", max_length=255, widget=UnfoldAdminEmailInputWidget)
@@ -198,9 +198,9 @@ class UserAdmin(ResetsSecondFactors):
     def create(self, actor: Caller, row: User, values: dict[str, Any]) -> User:
         return users.create_user(actor=actor, new=NewUser(**{**values, "role": values["role"].name}))
 
-    def change(self, actor: Caller, row: User, changes: dict[str, Any]) -> None:
+    def change(self, actor: Caller, row: User, changes: dict[str, Any], check_seen: CheckSeen) -> None:
         wanted = {name: value.name if name == "role" else value for name, value in changes.items()}
-        users.change_user(actor=actor, user_id=row.pk, changes=wanted)
+        users.change_user(actor=actor, user_id=row.pk, changes=wanted, check_version=check_seen)
 
     def remove(self, actor: Caller, row: User) -> None:
         users.delete_user(actor=actor, user_id=row.pk)

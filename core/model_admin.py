@@ -4,9 +4,11 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Final, TypeVar
 
+from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import models, transaction
@@ -15,7 +17,7 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from core.errors import ApplicationError
+from core.errors import ApplicationError, PreconditionFailed
 from core.events import publish
 from core.permissions import Caller
 from core.transactions import again_after_a_lost_race
@@ -127,15 +129,58 @@ class ReadOnlyModelAdmin(StaffModelAdmin):
         return False
 
 
+CheckSeen = Callable[[int | datetime], None]
+"""Gets the version of the newest state (its `updated_at` where it has none); raises where staff have seen another."""
+
+
+class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """A form that knows which state of the row it was filled in from. Without `seen` the newest is changed."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput())
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        if not self.instance._state.adding:
+            self.initial["seen"] = _mark(_version_of(self.instance))
+
+    def check_seen(self, version: int | datetime) -> None:
+        """Raise `PreconditionFailed` where somebody else has written since the page was opened."""
+        seen = self.cleaned_data.get("seen")
+        if seen and seen != _mark(version):
+            raise PreconditionFailed
+
+
+def _version_of(row: Any) -> int | datetime:
+    version: int | datetime = getattr(row, "version", None) or row.updated_at
+    return version
+
+
+def _mark(version: int | datetime) -> str:
+    return version.isoformat() if isinstance(version, datetime) else str(version)
+
+
+def _any(version: int | datetime) -> None:
+    """Accept whatever state there is."""
+
+
 class AuditedModelAdmin(StaffModelAdmin):
     """Pages to change rows on; every change is one event, in the transaction of the change.
 
     A model with services overrides `create`, `change` and `remove` to call them. One without sets
-    `event_family` (`resource_type` gives `resource_type.created`, …) and `unlogged_fields` (secrets).
+    `event_family` (`resource_type` gives `resource_type.created`, …) and `unlogged_fields` (secrets). A `form` that is
+    a `SeenForm` keeps a page that has been open for long from overwriting what others have written meanwhile.
     """
 
     event_family: ClassVar[str] = ""
     unlogged_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the fields, and what was seen of a row that may be changed."""
+        *others, (title, options) = super().get_fieldsets(request, obj)
+        fields = [field for field in options["fields"] if field != "seen"]
+        if obj is not None and issubclass(self.form, SeenForm) and self.has_change_permission(request, obj):
+            fields.append("seen")
+        return [*others, (title, {**options, "fields": fields})]
 
     def create(self, actor: Caller, row: Any, values: dict[str, Any]) -> Any:
         """Create `row` as the form filled it in and return it (or what a service created instead)."""
@@ -143,9 +188,10 @@ class AuditedModelAdmin(StaffModelAdmin):
         self._publish("created", row, actor, {"after": self._loggable(values)})
         return row
 
-    def change(self, actor: Caller, row: Any, changes: dict[str, Any]) -> None:
-        """Apply the form's `changes`, which are set on `row` already, to the stored row."""
+    def change(self, actor: Caller, row: Any, changes: dict[str, Any], check_seen: CheckSeen) -> None:
+        """Apply the form's `changes`, which are set on `row` already, to the stored row, where `check_seen` lets it."""
         before = type(row)._base_manager.select_for_update().get(pk=row.pk)
+        check_seen(_version_of(before))
         row.save(update_fields=list(changes))
         old = {name: getattr(before, name) for name in changes}
         self._publish("updated", row, actor, {"before": self._loggable(old), "after": self._loggable(changes)})
@@ -159,11 +205,11 @@ class AuditedModelAdmin(StaffModelAdmin):
         actor = Caller.of(request.user)  # type: ignore[arg-type]  # the admin's users are ours
         with transaction.atomic():
             if not change:
-                obj.__dict__.update(self.create(actor, obj, dict(form.cleaned_data)).__dict__)
+                obj.__dict__.update(self.create(actor, obj, _but_seen(form.cleaned_data)).__dict__)
                 return
             changes = {name: form.cleaned_data[name] for name in form.changed_data if name in form.cleaned_data}
-            if changes:
-                self.change(actor, obj, changes)
+            if changes := _but_seen(changes):
+                self.change(actor, obj, changes, form.check_seen if isinstance(form, SeenForm) else _any)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         with transaction.atomic():
@@ -183,6 +229,10 @@ class AuditedModelAdmin(StaffModelAdmin):
             for name, value in values.items()
             if name not in self.unlogged_fields
         }
+
+
+def _but_seen(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "seen"}
 
 
 def tell_refusal(request: HttpRequest, refusal: ApplicationError, *, about: str = "") -> None:

@@ -11,11 +11,11 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.models import Role, User
 from accounts.services import roles
-from core.model_admin import AuditedModelAdmin
+from core.model_admin import AuditedModelAdmin, CheckSeen, SeenForm
 from core.permissions import PERMISSIONS, Caller
 
 
-class RoleForm(forms.ModelForm):  # type: ignore[type-arg]  # as above
+class RoleForm(SeenForm):
     """A role; its permissions are chosen from the catalogue."""
 
     permissions = forms.MultipleChoiceField(
@@ -60,8 +60,8 @@ class RoleAdmin(AuditedModelAdmin):
     def create(self, actor: Caller, row: Role, values: dict[str, Any]) -> Role:
         return roles.create_role(actor=actor, **values)
 
-    def change(self, actor: Caller, row: Role, changes: dict[str, Any]) -> None:
-        roles.change_role(actor=actor, role_id=row.pk, changes=changes)
+    def change(self, actor: Caller, row: Role, changes: dict[str, Any], check_seen: CheckSeen) -> None:
+        roles.change_role(actor=actor, role_id=row.pk, changes=changes, check_version=check_seen)
 
     def remove(self, actor: Caller, row: Role) -> None:
         roles.delete_role(actor=actor, role_id=row.pk)

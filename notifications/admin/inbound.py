@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 from core.crypto import DecryptionFailed
 from core.errors import ValidationFailed
 from core.logging import redact_text
-from core.model_admin import AuditedModelAdmin, ReadOnlyModelAdmin, badge
+from core.model_admin import AuditedModelAdmin, CheckSeen, ReadOnlyModelAdmin, SeenForm, badge
 from core.permissions import Caller
 from notifications.models.inbound import INBOUND_STATES, SCHEMES, InboundHandling, InboundWebhook, WebhookSource
 from notifications.services import inbound
@@ -25,7 +25,7 @@ _STATE_COLOURS: Final = {"received": "info", "handled": "success", "failed": "da
 _SHOWN_BYTES: Final = 20_000
 
 
-class SourceForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+class SourceForm(SeenForm):
     """A source; its secrets are written and never shown."""
 
     scheme = forms.ChoiceField(choices=list(SCHEMES.items()), widget=UnfoldAdminSelectWidget)
@@ -93,7 +93,7 @@ class WebhookSourceAdmin(AuditedModelAdmin):
         created: WebhookSource = super().create(actor, row, _columns(values))
         return created
 
-    def change(self, actor: Caller, row: WebhookSource, changes: dict[str, Any]) -> None:
+    def change(self, actor: Caller, row: WebhookSource, changes: dict[str, Any], check_seen: CheckSeen) -> None:
         columns = _columns(changes)
         secret, keeps = changes.get("new_secret"), changes.get("keep_old_secret", bool(row.old_secret))
         if secret:
@@ -103,7 +103,7 @@ class WebhookSourceAdmin(AuditedModelAdmin):
             row.old_secret = None
             columns["old_secret"] = None
         if columns:
-            super().change(actor, row, columns)
+            super().change(actor, row, columns, check_seen)
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:

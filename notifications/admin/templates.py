@@ -214,9 +214,6 @@ class MessageTemplateAdmin(AuditedModelAdmin):
         values.pop("seen_version", None)
         return message_templates.create_template(actor=actor, new=NewTemplate(**values))
 
-    def change(self, actor: Caller, row: MessageTemplate, changes: dict[str, Any]) -> None:
-        message_templates.change_template(actor=actor, template_id=row.pk, changes=changes)
-
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
             seen = form.cleaned_data.pop("seen_version", None)

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonR
 from django.urls import path
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from core.model_admin import AuditedModelAdmin
+from core.model_admin import AuditedModelAdmin, CheckSeen, SeenForm
 from core.permissions import Caller
 from resources.admin.schema_editor import JsonTextField, SchemaEditor, as_answer, read_text
 from resources.models import ITEM, Resource, ResourceType
@@ -22,7 +22,7 @@ from resources.services.types import NewType
 _BLANK = {"type": "object", "additionalProperties": False, "required": [], "properties": {}}
 
 
-class TypeForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+class TypeForm(SeenForm):
     """A type; its schema and workflow are JSON, and are judged by the service."""
 
     schema = JsonTextField(widget=SchemaEditor(rows=24), initial=lambda: _BLANK)
@@ -138,9 +138,9 @@ class ResourceTypeAdmin(AuditedModelAdmin):
         values.pop("force")
         return types.create_type(actor=actor, new=NewType(**values))
 
-    def change(self, actor: Caller, row: ResourceType, changes: dict[str, Any]) -> None:
+    def change(self, actor: Caller, row: ResourceType, changes: dict[str, Any], check_seen: CheckSeen) -> None:
         force = changes.pop("force", False)
-        types.change_type(actor=actor, key=row.key, changes=changes, force=force)
+        types.change_type(actor=actor, key=row.key, changes=changes, force=force, precondition=check_seen)
 
     def remove(self, actor: Caller, row: ResourceType) -> None:
         types.delete_type(actor=actor, key=row.key)
