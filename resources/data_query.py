@@ -5,7 +5,7 @@ serves is run on small types alone: a type that has grown asks for `x-index`.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from operator import or_
@@ -21,7 +21,7 @@ from core.errors import Detail, ValidationFailed
 from core.permissions import Caller
 from core.plans import Fragment, Slot, Statement
 from resources.access import Asker
-from resources.data_values import COMPARISONS, Place
+from resources.data_values import AS_INDEXED, COMPARISONS, Place
 from resources.keywords.field_rules import hidden_paths
 from resources.models import IndexState, Resource, ResourceType, TypeIndex
 from resources.schemas import compiled
@@ -60,6 +60,11 @@ class DataFilter:
         compare = COMPARISONS[self.comparison]
         return reduce(or_, (compare(self.described, slot, place) for slot in self.slots))
 
+    @property
+    def is_of_indexed(self) -> bool:
+        """Return whether what an index holds of the value is all that is looked at."""
+        return self.comparison in AS_INDEXED and self.described.kind.is_single
+
 
 @dataclass(frozen=True, slots=True)
 class QueriedType:
@@ -90,6 +95,13 @@ class QueriedType:
     def kept_since(self, path: tuple[str, ...]) -> int:
         """Return since which version of the schema shares keep the value there; 0 where they do not."""
         return self.share_plan["since"] if self.share_plan and list(path) in self.share_plan["paths"] else 0
+
+    def all_kept_since(self, filters: Sequence[DataFilter], by: Property | None) -> int:
+        """Return since which version of the schema shares keep all that is looked at; 0 where they lack something."""
+        looked_at = [one.described for one in filters] + ([by] if by else [])
+        if not all(one.is_of_indexed for one in filters):
+            return 0
+        return min((self.kept_since(one.path) for one in looked_at), default=0)
 
     def is_small(self) -> bool:
         """Return whether every resource of the type may be looked at."""

@@ -219,5 +219,8 @@ COMPARISONS: Final[dict[str, Comparison]] = {
 }
 """How a filter compares, by name."""
 
+AS_INDEXED: Final = frozenset({"eq", "ne", "in", "gt", "gte", "lt", "lte", "absent", "present"})
+"""Those that look at a single value as an index holds it, and at nothing else."""
+
 INDEXED_COMPARISONS: Final = frozenset({"eq", "in", "gt", "gte", "lt", "lte", "part"})
 """Those by which an index of the type leads to the rows."""

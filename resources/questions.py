@@ -71,6 +71,7 @@ class Question:
         asked = {name: query[name] for name in data_parameters(query)}
         data, values = filters_of(kind, asked, caller) if kind else ((), {})
         by = sort_over_data(query)
+        sorted_by = sorted_property(kind, by, caller) if kind and by else None
         listed = ListShape(
             shape_for(caller, query, in_bin=in_bin),
             _order(query),
@@ -80,7 +81,8 @@ class Question:
             access=LEVELS[query["access"]] if "access" in query else Level.NONE,
             type_key=kind.key if kind else "",
             data=data,
-            by=sorted_property(kind, by, caller) if kind and by else None,
+            kept_since=kind.all_kept_since(data, sorted_by) if kind else 0,
+            by=sorted_by,
         )
         return cls(caller, listed, {**_values(caller, query), **values}, kind)
 

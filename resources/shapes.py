@@ -48,6 +48,8 @@ class ListShape:
     type_key: str = ""
     """The type whose data is asked about: a constant of the statement, since an index of the type stands on it."""
     data: tuple[DataFilter, ...] = ()
+    kept_since: int = 0
+    """Since which version of the type's schema shares keep all that is asked of data; 0 where they do not."""
     by: Property | None = None
     """What of the data the rows are sorted by, if they are; those without it come last, whichever the direction."""
 

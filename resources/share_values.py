@@ -1,4 +1,6 @@
-"""What shares keep of their resources for aggregates: the status, and the values of `data` that a type's plan names.
+"""What shares keep of their resources, so that many are looked at together.
+
+That is the status, and the values of `data` that a type's plan names.
 
 A resource that is shared lies anywhere in its table; the shares of one receiver are few pages. Each copy says by which
 plan it was made (`resource_data_since`): one by another plan than the type's of now, or none, is not asked, and the
@@ -47,6 +49,11 @@ def value_in_shares(described: Property, *, since: int) -> Combinable:
     """Return the value over shares: that of the copy, where it is by the plan since then, else of the resource."""
     copied = When(resource_data_since=since, then=value_of(described, column=COLUMN))
     return Case(copied, default=_of_resource(value_of(described)))
+
+
+def data_in_shares(*, since: int) -> Combinable:
+    """Return the data over shares: what the plan since then names of it, or the whole of the resource."""
+    return Case(When(resource_data_since=since, then=F(COLUMN)), default=_of_resource(F("data")))
 
 
 def status_in_shares() -> Combinable:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,8 +16,9 @@ from accounts.models import User
 from accounts.tests.factories import create_user
 from core.errors import ValidationFailed
 from core.permissions import SYSTEM, Caller
-from resources import aggregates
+from resources import aggregates, plans
 from resources.access import Level
+from resources.hits import FewRows
 from resources.models import Form, Resource, ResourceType, Share
 from resources.questions import Question, read_parameters
 from resources.schemas.compiled import compiled
@@ -70,6 +71,18 @@ QUESTIONS: list[tuple[str, str]] = [
 ]
 
 
+LISTS: list[dict[str, str]] = [
+    {"sort": "data.total"},
+    {"sort": "-data.region", "page": "2"},
+    {"sort": "-data.sent", "data.total__gte": "0", "status": "active"},
+    {"data.region__in": "N,,2026-01-01T10:00:00+02:00", "visibility": "private"},
+    {"data.paid__isnull": "false", "sort": "name"},
+    {"data.region__ne": "N", "sort": "data.customer.0"},
+    {"data.region__contains": "ééé", "sort": "data.total"},
+    {"data.total__lt": "5", "data.plain__gt": "0"},
+]
+
+
 @pytest.fixture(autouse=True)
 def note(db: None) -> ResourceType:
     """The type that is asked about."""
@@ -102,6 +115,24 @@ def answered(who: Caller, group: str, measures: str, *, form: Form = Form.UNION)
         return asked(who, group, measures, form=form)[0]
     except ValidationFailed:
         return None
+
+
+def listed_as(who: Caller, asked_for: dict[str, str], *, form: Form) -> Any:
+    """Return the page and its total, as looked at row by row where UNION says so; None where the list is refused."""
+    query = {"type": "note", "fields": "id,data,status", "per_page": "4", **asked_for}
+    try:
+        question = Question.of(who, read_parameters({name: [one] for name, one in query.items()}))
+    except ValidationFailed:
+        return None
+    listed = replace(question.listed, shape=replace(question.listed.shape, form=form))
+    statement = plans.page(listed, is_first="page" not in query)
+    if isinstance(statement, FewRows):
+        row = statement.attempts[-1].fetch(question.values)
+        assert row is not None
+        assert row[-1] == b"1"
+        assert ("resource_data" in statement.attempts[-1].text) is bool(listed.kept_since)
+        return row[:-1]
+    return statement.fetch(question.values)
 
 
 def plan_since() -> int:
@@ -151,10 +182,32 @@ class Life:
     is_gone: bool
 
 
-LIVES = st.builds(Life, DATA, st.none() | DATA, STATUSES, st.sampled_from([False, False, False, True]))
+GOES = st.sampled_from([False, False, False, True])
+LIVES = st.builds(Life, DATA, st.none() | DATA, STATUSES, GOES)
+
+FEW: dict[str, list[Any]] = {
+    "region": ["N", "M", "é" * 299 + "ab", 7, None],
+    "total": [0, 1, 2.5, 7, "x"],
+    "sent": ["2026-01-01T10:00:00+02:00", "2026-01-01T08:00:00Z", "2027-01-01T00:00:00Z"],
+    "paid": [True, False],
+    "customer": [{"0": "A"}, {"0": "B"}, {"0": 1}, "C"],
+    "plain": [1],
+}
+COMMON_DATA = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in FEW.items()})
+"""Values of which many match what is asked, and whose order tells."""
+
+COMMON_LIVES = st.builds(Life, COMMON_DATA, st.none() | COMMON_DATA, STATUSES, GOES)
 
 
-def live(world: World, lives: list[Life], others: list[dict[str, Any]], stale: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Resources and shares, as a world has them."""
+
+    resources: list[Resource]
+    shares: list[Share]
+
+
+def live(world: World | Shared, lives: list[Life], others: list[dict[str, Any]], stale: int) -> None:
     """Let the resources of the world change, and their type; of every `stale`th share nothing was ever copied."""
     for row, life in zip(world.resources, lives, strict=False):
         Resource.objects.filter(pk=row.pk).update(data=life.first)
@@ -190,6 +243,26 @@ def test_the_copies_answer_as_the_resources_do_whatever_has_become_of_them(
         assert not out_of_step().filter(resource_data_since=plan_since())
         mend()
         assert not out_of_step()
+
+
+@given(
+    lives=st.lists(COMMON_LIVES, min_size=6, max_size=6),
+    others=st.lists(st.sampled_from([schema(), *OTHERS]), max_size=1),
+    stale=st.integers(0, 3),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_lists_of_what_is_shared_are_the_same_from_the_copies(
+    owner: User, stranger: User, lives: list[Life], others: list[dict[str, Any]], stale: int
+) -> None:
+    compiled.cache_clear()
+    with transaction.atomic():
+        received = [received_note(owner, stranger) for _ in lives[1:]]
+        own = create_resource(stranger, type_id="note")
+        live(Shared([*(one.resource for one in received), own], received), lives, others, stale)
+        for one in LISTS:
+            expected = listed_as(caller(stranger), one, form=Form.OR)
+            assert listed_as(caller(stranger), one, form=Form.UNION) == expected, one
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
