@@ -71,6 +71,18 @@ def test_a_report_counts_what_the_caller_sees_in_the_period(
         assert workbook.read("xl/worksheets/sheet1.xml").decode().count("<row>") == 3
 
 
+def test_sums_are_exact_and_one_that_no_double_holds_is_told_as_text(client: Client, owner: User, drain: Drain) -> None:
+    properties = {name: {"type": "number", "x-index": True} for name in ("exact", "huge")}
+    create_type("letter", schema={"type": "object", "properties": properties})
+    for exact in (0.1, 0.2):
+        dated(owner, "2026-10-05T00:00:00Z", type_id="letter", data={"exact": exact, "huge": 1e308})
+
+    [row] = csv.DictReader(io.StringIO(made(client, drain).decode()))
+
+    assert orjson.loads(row["sums"]) == {"data.exact": 0.3, "data.huge": "2.000000000000000e+308"}
+    assert orjson.loads(made(client, drain, format="json"))["rows"][0]["sums"]["data.exact"] == 0.3
+
+
 @pytest.mark.parametrize(
     ("period", "days"),
     [

@@ -2,22 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
 from typing import Any, Final
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import Count, DateField, F, FloatField, Func, Q, QuerySet, Sum, TextField, Value
+from django.db.models import Count, DateField, F, Func, Q, QuerySet, Sum, TextField, Value
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Trunc
+from django.db.models.functions import Trunc
 
 from accounts.models import User
 from core.models import Event
 from core.permissions import ADMIN, Caller
 from resources.columns import NUMBER, WHOLE, columns_of
+from resources.data_values import FIELDS
+from resources.data_values import NUMBER as NUMBER_VALUE
 from resources.models import Resource, ResourceType
 from resources.schemas import compiled
 from resources.services.reporting.periods import Period
 
 Rows = list[dict[str, Any]]
+Sums = dict[tuple[str, str], dict[str, float | str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,9 @@ def _by_state(rows: Any, period: Period, **counts: Any) -> QuerySet[Any, Any]:
     return counted
 
 
-def _sums(asker: Caller, period: Period) -> dict[tuple[str, str], dict[str, float]]:
+def _sums(asker: Caller, period: Period) -> Sums:
     """Return the sums of numbers with an index over what came in the period, for whoever sees every field."""
-    found: dict[tuple[str, str], dict[str, float]] = {}
+    found: Sums = {}
     for kind in ResourceType.objects.order_by("key"):
         keywords = compiled(kind.pk, kind.schema_version).keywords
         closed = {rule.path for rule in keywords.read}
@@ -83,7 +88,7 @@ def _sums(asker: Caller, period: Period) -> dict[tuple[str, str], dict[str, floa
 
 
 def _add_sums(
-    found: dict[tuple[str, str], dict[str, float]],
+    found: Sums,
     asker: Caller,
     period: Period,
     key: str,
@@ -92,7 +97,7 @@ def _add_sums(
     names = {f"sum_{place}": path for place, path in enumerate(paths)}
     rows = Resource.objects.visible_to(asker).filter(_within("created_at", period), type_id=key).order_by()
     for row in rows.values("status").annotate(**{name: Sum(_number_at(path)) for name, path in names.items()}):
-        sums = {".".join(("data", *path)): row[name] for name, path in names.items() if row[name] is not None}
+        sums = {".".join(("data", *path)): _shown(row[name]) for name, path in names.items() if row[name] is not None}
         if sums:
             found[key, row["status"]] = sums
 
@@ -100,10 +105,15 @@ def _add_sums(
 def _number_at(path: tuple[str, ...]) -> Combinable:
     """Return the number at the path of `data`; null where there is none, or something else."""
     steps = Value(list(path), ArrayField(TextField()))
-    number = Func(
-        F("data"), steps, template="nook_number(%(expressions)s)", arg_joiner=" #> ", output_field=FloatField()
+    return Func(
+        F("data"), steps, template="nook_number(%(expressions)s)", arg_joiner=" #> ", output_field=FIELDS[NUMBER_VALUE]
     )
-    return Cast(number, FloatField())
+
+
+def _shown(total: Decimal) -> float | str:
+    """Return the sum as a number, or as text where no double is so large: the report on everything must not fail for it."""
+    number = float(total)
+    return number if isfinite(number) else f"{total:.15e}"
 
 
 def _activity(asker: Caller, period: Period) -> Rows:
