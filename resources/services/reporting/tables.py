@@ -111,7 +111,7 @@ def _number_at(path: tuple[str, ...]) -> Combinable:
 
 
 def _shown(total: Decimal) -> float | str:
-    """Return the sum as a number, or as text where no double is so large: the report on everything must not fail for it."""
+    """Return the sum as a number, or as text where no double is so large."""
     number = float(total)
     return number if isfinite(number) else f"{total:.15e}"
 
