@@ -267,6 +267,22 @@ def test_what_cannot_be_read_to_its_end_writes_nothing(imported: Any, content: b
     assert not Resource.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b'{"name": "A"}\n\n{"name": "' + b"B" * 1_100_000 + b'"}\n{"name": "C"}', "rows.ndjson"),
+        (b"name\nA\n" + b"B" * 1_100_000 + b"\nC\n", "rows.csv"),
+        (b'name\nA\n"' + b"B\n" * 600_000 + b'"\nC\n', "rows.csv"),
+    ],
+    ids=["a line of JSON", "a line of a table", "a row of many lines"],
+)
+def test_a_row_that_is_too_long_is_told_by_its_number(imported: Any, content: bytes, name: str) -> None:
+    job = imported(content, name)
+
+    assert job["error"] == {"code": "too_long", "message": "Row 2 is longer than 1024 KiB."}
+    assert not Resource.objects.exists()
+
+
 @pytest.mark.parametrize("mode", ["create", "upsert"])
 def test_a_dry_run_tells_the_same_and_changes_nothing(client: Client, owner: User, imported: Any, mode: str) -> None:
     create_resource(owner, type_id="letter", external_id="1", data={"number": "0"})

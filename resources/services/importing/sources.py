@@ -82,7 +82,7 @@ class Source(ABC):
         self.file.seek(offset)
         while line := self.file.readline(LONGEST_ROW + 1):
             if len(line) > LONGEST_ROW:
-                raise Unreadable("too_long", f"A line is longer than {LONGEST_ROW // 1024} KiB.")
+                raise _LineTooLong
             yield line
 
 
@@ -93,12 +93,15 @@ class NdjsonSource(Source):
 
     def records(self, place: Place) -> Iterator[Record]:
         offset, number = place.offset, place.number
-        for line in self._lines(offset):
-            offset += len(line)
-            if line.isspace():
-                continue
-            number += 1
-            yield _json_record(number, line, offset)
+        try:
+            for line in self._lines(offset):
+                offset += len(line)
+                if line.isspace():
+                    continue
+                number += 1
+                yield _json_record(number, line, offset)
+        except _LineTooLong:
+            raise _too_long(number + 1) from None
 
 
 class JsonSource(Source):
@@ -208,6 +211,14 @@ def _end_of_value(content: bytes, start: int) -> int | None:
     return None
 
 
+class _LineTooLong(Exception):
+    """A line, or the lines of one row, hold more than a row may."""
+
+
+def _too_long(number: int) -> Unreadable:
+    return Unreadable("too_long", f"Row {number} is longer than {LONGEST_ROW // 1024} KiB.")
+
+
 def _broken(number: int) -> Unreadable:
     return Unreadable("malformed", f"Row {number} is no JSON, or longer than {LONGEST_ROW // 1024} KiB.")
 
@@ -228,7 +239,7 @@ class CsvSource(Source):
 
     def begin(self) -> Place:
         place = super().begin()
-        first = next(self._lines(place.offset), b"")
+        first = self._first_line(place.offset)
         head = _text_of(first)
         self.delimiter = max(_DELIMITERS, key=head.count)
         self.columns = tuple(name.strip() for name in self._header(head))
@@ -237,6 +248,12 @@ class CsvSource(Source):
         if len(self.columns) > MOST_COLUMNS or len(set(self.columns)) != len(self.columns):
             raise Unreadable("header", f"Each column stands once, and there are {MOST_COLUMNS} at most.")
         return Place(place.offset + len(first))
+
+    def _first_line(self, offset: int) -> bytes:
+        try:
+            return next(self._lines(offset), b"")
+        except _LineTooLong:
+            raise Unreadable("too_long", f"The header is longer than {LONGEST_ROW // 1024} KiB.") from None
 
     def _header(self, line: str) -> list[str]:
         try:
@@ -252,6 +269,8 @@ class CsvSource(Source):
                 cells = next(reader, None)
             except csv.Error as error:
                 raise Unreadable("malformed", f"Row {number + 1} cannot be read: {error}.") from None
+            except _LineTooLong:
+                raise _too_long(number + 1) from None
             if cells is None:
                 return
             self._row_began = self._read
@@ -266,7 +285,7 @@ class CsvSource(Source):
         for line in self._lines(offset):
             self._read += len(line)
             if self._read - self._row_began > LONGEST_ROW + 1:
-                raise Unreadable("too_long", f"A row is longer than {LONGEST_ROW // 1024} KiB.")
+                raise _LineTooLong
             yield line.decode()
 
 
