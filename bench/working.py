@@ -15,6 +15,7 @@ django.setup()
 from accounts.models import User  # noqa: E402  # after the setup
 from bench.outcome import Outcome  # noqa: E402
 from bench.servers import database_cpu_seconds  # noqa: E402
+from config.celery import keep_what_is_loaded  # noqa: E402
 from core.jobs import running  # noqa: E402
 from core.models import Job, OutboxRow  # noqa: E402
 from core.models.jobs import SUCCEEDED, UNFINISHED  # noqa: E402
@@ -40,6 +41,8 @@ _HEADER: Final = "name,external_id,description,tags,number,total,paid,customer.n
 
 def measured(work: str, rows: int) -> Outcome:
     """Do the work with so many rows and return what it took."""
+    # As a child of the worker begins.
+    keep_what_is_loaded()
     caller = _caller()
     job = _export(caller, work.removeprefix("export ")) if work.startswith("export") else _import(caller, work, rows)
     started, cpu, database = time.monotonic(), time.process_time(), _database_cpu()

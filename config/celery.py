@@ -1,5 +1,6 @@
 """The Celery application and every schedule."""
 
+import gc
 import os
 from datetime import timedelta
 from typing import Any, Final
@@ -70,6 +71,12 @@ def tie_to_the_worker(**_: Any) -> None:
     beside.allow()
 
 
+def keep_what_is_loaded(**_: Any) -> None:
+    """Let the collector look past what is loaded now, which lives as long as this child: an import paid 9 µs a row."""
+    gc.collect()
+    gc.freeze()
+
+
 def begin_with_a_good_connection(sender: Any, **_: Any) -> None:
     """Hang up on a database that has hung up on us, or that was talked to for long enough."""
     # A task that is run at once, by whoever asks, runs in their transaction.
@@ -84,5 +91,6 @@ def finish_what_was_left_behind(**_: Any) -> None:
 
 app.on_configure.connect(set_up_django, weak=False)
 signals.worker_process_init.connect(tie_to_the_worker, weak=False)
+signals.worker_process_init.connect(keep_what_is_loaded, weak=False)
 signals.task_prerun.connect(begin_with_a_good_connection, weak=False)
 signals.worker_process_shutdown.connect(finish_what_was_left_behind, weak=False)

@@ -7,7 +7,8 @@ from typing import Any, Final
 from django.db import connection
 
 _ROWS_AT_ONCE: Final = 500
-_NULL: Final = "\\N"
+NULL: Final = "\\N"
+"""A cell of COPY without a value."""
 
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -19,7 +20,7 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
 
 
 def copy_lines(table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
-    """Insert rows that `line_of` has spelt."""
+    """Insert rows that `line_of` has spelt, or somebody else of cells that `cell` has; a text may be several lines."""
     coming = iter(lines)
     names = ", ".join(f'"{name}"' for name in columns)
     # Django puts its own errors in the place of the driver's around its calls, of which COPY is none.
@@ -39,12 +40,17 @@ def array(texts: Sequence[str]) -> str:
 
 def line_of(values: Sequence[Any]) -> str:
     """Return the row as a line of COPY."""
-    texts = [_NULL if value is None else str(value) for value in values]
+    texts = [NULL if value is None else str(value) for value in values]
     whole = "".join(texts)
     # One look at the whole line spares a look at each cell: every null has a backslash, and nothing else has one.
     if whole.isprintable() and whole.count("\\") == values.count(None):
         return "\t".join(texts) + "\n"
-    return "\t".join([_NULL if value is None else _escaped(str(value)) for value in values]) + "\n"
+    return "\t".join([NULL if value is None else _escaped(str(value)) for value in values]) + "\n"
+
+
+def cell(text: str) -> str:
+    """Return the text as a cell of a line of COPY."""
+    return text if text.isprintable() and "\\" not in text else _escaped(text)
 
 
 def _escaped(text: str) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection, models, transaction
 
 from core import context
-from core.copying import array, copy_lines, line_of
+from core.copying import array, cell, copy_lines, line_of
 from core.event_types import patterns_of
 from core.identifiers import uuid7_texts
 from core.models import Event
@@ -106,7 +106,7 @@ def _insertion() -> Insertion:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Telling:
     """What one of many events tells: its subject's id, its data as JSON, and whom."""
 
@@ -117,7 +117,7 @@ class Telling:
     @property
     def told(self) -> str:
         """Return the audience as PostgreSQL reads it."""
-        return array([str(user_id) for user_id in self.audience])
+        return array([str(user_id) for user_id in self.audience]) if self.audience else "{}"
 
 
 @dataclass(slots=True)
@@ -143,14 +143,14 @@ def spell_many(type: str, *, subject_type: str, actor: Caller, tellings: Sequenc
     """Return the events for `publish_spelt`, in the context of the work at hand; this asks no database."""
     work = context.current()
     who = (actor.impersonated_by or actor.id, actor.id if actor.impersonated_by else None)
-    told_who = [None if one is None else str(one) for one in who]
-    where = (work.request_id, work.trace_id, work.ip, work.user_agent[:512])
+    # What all of them say is spelt once.
+    about = line_of((type, *who, subject_type)).removesuffix("\n")
+    where = line_of((work.request_id, work.trace_id, work.ip, work.user_agent[:512])).removesuffix("\n")
     ids = uuid7_texts(len(tellings))
-    rows = (
-        (id_, type, *told_who, subject_type, telling.subject_id, telling.data, telling.told, *where, *salts)
-        for id_, telling, salts in zip(ids, tellings, _salts(len(ids)), strict=True)
-    )
-    return [Spelt(id_, line_of(row)) for id_, row in zip(ids, rows, strict=True)]
+    return [
+        Spelt(id_, f"{id_}\t{about}\t{one.subject_id}\t{cell(one.data)}\t{one.told}\t{where}\t{salts}\n")
+        for id_, one, salts in zip(ids, tellings, _salts(len(ids)), strict=True)
+    ]
 
 
 def publish_spelt(type: str, events: Sequence[Spelt], *, queue: str = "bulk") -> None:
@@ -170,13 +170,13 @@ _COPIED: Final = (
 )
 
 
-def _salts(count: int) -> Iterator[tuple[str, str]]:
-    """Yield two random UUIDs for each row, as hexadecimal digits.
+def _salts(count: int) -> Iterator[str]:
+    """Yield two random UUIDs for each row, as two cells of hexadecimal digits.
 
     PostgreSQL would make them as well, but a column with a volatile default keeps COPY from writing page by page.
     """
     digits = os.urandom(32 * count).hex()
-    return ((digits[place : place + 32], digits[place + 32 : place + 64]) for place in range(0, 64 * count, 64))
+    return (f"{digits[place : place + 32]}\t{digits[place + 32 : place + 64]}" for place in range(0, 64 * count, 64))
 
 
 def promise(event_id: UUID, subscribers: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ What is written is what `create_resource` and `replace_resource` write one by on
 beforehand; where somebody takes one in between, the constraint refuses the batch, and the step is done again.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
-from core.copying import array, copy_lines, copy_rows, line_of
+from core.copying import NULL, array, cell, copy_lines, copy_rows
 from core.errors import Detail
 from core.events import Telling, publish_many, publish_spelt, spell_many
 from core.identifiers import uuid7
@@ -91,7 +91,8 @@ class Writer:
         tellings = [Telling(row.id, self._told(row, self._state(row))) for row in rows]
         told = spell_many(_CREATED, subject_type="resource", actor=self.actor, tellings=tellings)
         for row, event in zip(rows, told, strict=True):
-            yield Spelt(line_of(self._columns(row)), event)
+            is_ascii = all(map(str.isascii, row.tags))
+            yield Spelt(self._line(row), self._tag_lines(row, str.lower) if is_ascii else None, event)
 
     def create(self, rows: Sequence[Row]) -> None:
         """Write new resources, each with its event; the owner makes them, so each is its first version itself."""
@@ -101,19 +102,19 @@ class Writer:
         spelt = ahead if len(ahead) == len(rows) else list(self._spelt(rows))
         with _telling_triggers(copies_tags="on", search_plan=self._search_plan):
             copy_lines("resources", _RESOURCE, [one.resource for one in spelt])
-        self._copy_tags([row for row in rows if row.tags])
+        tags = [one.tags for one in spelt if one.tags]
+        tags += self._asked_tag_lines([row for row, one in zip(rows, spelt, strict=True) if one.tags is None])
+        if tags:
+            copy_lines("resource_tags", _TAG, tags)
         publish_spelt(_CREATED, [one.event for one in spelt])
 
-    def _copy_tags(self, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
+    def _asked_tag_lines(self, rows: Sequence[Row]) -> list[str]:
         keys = _keys_of({tag for row in rows for tag in row.tags})
-        copied = (
-            (row.id, keys[tag], tag, self._owner, self._visibility(row), self.kind.key)
-            for row in rows
-            for tag in row.tags
-        )
-        copy_rows("resource_tags", _TAG, copied)
+        return [self._tag_lines(row, keys.__getitem__) for row in rows]
+
+    def _tag_lines(self, row: Row, key_of: Callable[[str], str]) -> str:
+        rest = f"{self._owner}\t{self._visibility(row)}\t{self.kind.key}\n"
+        return "".join([f"{row.id}\t{cell(key_of(tag))}\t{cell(tag)}\t{rest}" for tag in row.tags])
 
     def _told(self, row: Row, state: str) -> str:
         """Return what the event of a new resource says: its state, without what not everybody may read."""
@@ -124,12 +125,11 @@ class Writer:
     def _visibility(self, row: Row) -> str:
         return row.visibility or self.kind.default_visibility
 
-    def _columns(self, row: Row) -> tuple[Any, ...]:
+    def _line(self, row: Row) -> str:
         kind = self.kind
-        return (
-            *(row.id, kind.key, self._owner, row.name, row.description, kind.initial, self._visibility(row)),
-            *(row.raw_data.decode(), array(row.tags), row.external_id, kind.schema_version),
-        )
+        about = f"{row.id}\t{kind.key}\t{self._owner}\t{cell(row.name)}\t{cell(row.description)}"
+        kept = f"{kind.initial}\t{self._visibility(row)}\t{cell(row.raw_data.decode())}\t{cell(array(row.tags))}"
+        return f"{about}\t{kept}\t{NULL if row.external_id is None else cell(row.external_id)}\t{kind.schema_version}\n"
 
     def _state(self, row: Row) -> str:
         """Return the whole state of a new resource as JSON: what its version keeps and its event tells."""
@@ -191,22 +191,20 @@ class Writer:
 @contextmanager
 def _telling_triggers(**settings: str) -> Iterator[None]:
     """Tell triggers what they need not find out row by row; what fails takes it back with everything else."""
+    told = ", ".join("set_config(%s, %s, true)" for _ in settings)
     with connection.cursor() as cursor:
-        for name, value in settings.items():
-            cursor.execute("SELECT set_config(%s, %s, true)", [f"nook.{name}", value])
+        cursor.execute(f"SELECT {told}", [part for name, value in settings.items() for part in (f"nook.{name}", value)])
         yield
-        for name in settings:
-            cursor.execute("SELECT set_config(%s, '', true)", [f"nook.{name}"])
+        cursor.execute(f"SELECT {told}", [part for name in settings for part in (f"nook.{name}", "")])
 
 
 def _keys_of(tags: set[str]) -> dict[str, str]:
     """Return each tag in lower case, as PostgreSQL has it: of other scripts than ASCII that is not always Python's."""
-    keys = {tag: tag.lower() for tag in tags}
-    if asked := [tag for tag in tags if not tag.isascii()]:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT tag, lower(tag) FROM unnest(%s::text[]) AS one (tag)", [asked])
-            keys.update(cursor.fetchall())
-    return keys
+    if not tags:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tag, lower(tag) FROM unnest(%s::text[]) AS one (tag)", [list(tags)])
+        return dict(cursor.fetchall())
 
 
 def _update(resources: Sequence[Resource], schema_version: int) -> None:

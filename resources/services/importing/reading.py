@@ -16,7 +16,7 @@ from core.identifiers import uuid7_texts
 from resources.services.importing.rows import Reader, Row
 from resources.services.importing.sources import Place, Source
 
-ROWS_A_STEP: Final = 1000
+ROWS_A_STEP: Final = 2000
 _BYTES_A_STEP: Final = 8 * 1024 * 1024
 
 

@@ -56,9 +56,12 @@ class Row:
 
 @dataclass(slots=True)
 class Spelt:
-    """A new resource and its event, as lines of COPY."""
+    """A new resource, its tags and its event, as lines of COPY."""
 
     resource: str
+    tags: str | None
+    """None where only PostgreSQL knows how a tag is in lower case."""
+
     event: events.Spelt
 
 
@@ -151,10 +154,19 @@ def _meaning(name: str, kinds: Mapping[tuple[str, ...], str]) -> Meaning | None:
         return None
     path = tuple(name.removeprefix("data.").split("."))
     kind = kinds.get(path, JSON)
+    if len(path) == 1:
+        return _at_the_top(path[0], kind)
 
     def put(cell: str, fields: dict[str, Any], data: dict[str, Any], row: Row) -> None:
         if not put_in(data, path, value_of(cell, kind)):
             row.faults.append(Detail(f"data.{'.'.join(path)}", "conflict", "Another column gives what is above it."))
+
+    return put
+
+
+def _at_the_top(name: str, kind: str) -> Meaning:
+    def put(cell: str, fields: dict[str, Any], data: dict[str, Any], row: Row) -> None:
+        data[name] = value_of(cell, kind)
 
     return put
 
@@ -192,8 +204,9 @@ def _line(row: Row, name: str, value: Any, longest: int) -> str:
         row.faults.append(Detail(name, "invalid", "Not a valid string."))
         return ""
     text = value.strip()
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
+    if 0 < len(text) <= longest and text.isascii() and text.isprintable():
+        return text
+    text = unicodedata.normalize("NFC", text)
     if not text:
         row.faults.append(Detail(name, "blank", "This field may not be blank."))
     elif len(text) > longest:
@@ -209,8 +222,9 @@ def _text(row: Row, name: str, value: Any) -> str:
         row.faults.append(Detail(name, "invalid", "Not a valid string."))
         return ""
     text = value.strip()
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
+    if len(text) <= 10_000 and text.isascii() and text.isprintable():
+        return text
+    text = unicodedata.normalize("NFC", text)
     if len(text) > 10_000:
         row.faults.append(Detail(name, "max_length", "Ensure this field has no more than 10000 characters."))
     elif not text.isprintable() and holds_hidden_characters(text, allowed=_JOINERS | _LINE_CHARACTERS):

@@ -1,4 +1,4 @@
-"""An import as a job: some thousand rows in each step, whose place in the file is kept in the transaction of the rows.
+"""An import as a job: two thousand rows in each step, whose place in the file is kept in the transaction of the rows.
 
 The file is looked through once before anything is written, so what cannot be read to its end changes nothing. From then
 on a row that is at fault is told of and left out, and the others are written. A worker that is killed loses the step at
@@ -112,7 +112,7 @@ def _look_through(work: Work) -> None:
     """Count the rows, and refuse a file that cannot be read to its end."""
     source = _source(work)
     place = source.begin()
-    work.total = sum(1 for _ in source.records(place))
+    work.total = source.count(place)
     work.checkpoint |= {
         "offset": place.offset,
         "number": place.number,
@@ -153,7 +153,7 @@ def _take(work: Work, rows: Sequence[Row], write: Writing) -> None:
     if not is_upsert:
         _mark(_repeats(sound), TWICE)
         sound = [row for row in sound if not row.faults]
-    for part in _parts_without_repeats(sound):
+    for part in _parts_without_repeats(sound) if is_upsert else [sound]:
         write(part)
     bad = [row for row in rows if row.faults]
     faults.note(work, bad)

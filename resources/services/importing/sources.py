@@ -78,9 +78,15 @@ class Source(ABC):
     def records(self, place: Place) -> Iterator[Record]:
         """Yield the rows from a place on; raises `Unreadable` where there is no reading on."""
 
+    def count(self, place: Place) -> int:
+        """Return how many rows there are from a place on; raises `Unreadable` as `records` does."""
+        return sum(1 for _ in self.records(place))
+
     def _lines(self, offset: int) -> Iterator[bytes]:
         self.file.seek(offset)
-        while line := self.file.readline(LONGEST_ROW + 1):
+        # Django's files look for their methods anew each time.
+        read_line = self.file.readline
+        while line := read_line(LONGEST_ROW + 1):
             if len(line) > LONGEST_ROW:
                 raise _LineTooLong
             yield line
@@ -262,23 +268,27 @@ class CsvSource(Source):
             raise Unreadable("header", f"The header cannot be read: {error}.") from None
 
     def records(self, place: Place) -> Iterator[Record]:
-        number, width = place.number, len(self.columns)
-        reader = csv.reader(self._texts(place.offset), strict=True, delimiter=self.delimiter)
-        while True:
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                raise Unreadable("malformed", f"Row {number + 1} cannot be read: {error}.") from None
-            except _LineTooLong:
-                raise _too_long(number + 1) from None
-            if cells is None:
-                return
-            self._row_began = self._read
-            if not cells:
-                continue
-            number += 1
+        width = len(self.columns)
+        for number, cells in enumerate(self._rows(place), place.number + 1):
             fault = "" if len(cells) <= width else f"The row has {len(cells)} cells, the header {width}."
             yield Record(number, cells, self._read, fault)
+
+    def count(self, place: Place) -> int:
+        return sum(1 for _ in self._rows(place))
+
+    def _rows(self, place: Place) -> Iterator[list[str]]:
+        number = place.number
+        reader = csv.reader(self._texts(place.offset), strict=True, delimiter=self.delimiter)
+        try:
+            for cells in reader:
+                self._row_began = self._read
+                if cells:
+                    number += 1
+                    yield cells
+        except csv.Error as error:
+            raise Unreadable("malformed", f"Row {number + 1} cannot be read: {error}.") from None
+        except _LineTooLong:
+            raise _too_long(number + 1) from None
 
     def _texts(self, offset: int) -> Iterator[str]:
         self._read = self._row_began = offset
