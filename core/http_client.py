@@ -6,11 +6,13 @@ request has a wall clock and a byte limit, a breaker per host, and is repeated o
 """
 
 import random
+import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -25,6 +27,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from core import context
 from core.breaker import Policy, breaker
+from core.http_lines import KeptLines, Place
 from core.http_targets import AddressRefused, NoAnswer, RequestFailed, Target, TimedOut, TooLarge, refuse_address
 from core.metrics import OUTBOUND
 
@@ -87,16 +90,20 @@ def request(
     circuit: str = "",
     circuit_policy: Policy | None = None,
     cut: bool = False,
+    keeps: bool = False,
 ) -> Response:
     """Send one request and return the answer; raises `RequestFailed` or `core.breaker.CircuitOpen`.
 
     `timeout` is the wall clock of an attempt. With several `attempts` a failure is repeated when the method is
     idempotent or an Idempotency-Key is given, and a 429 always. `allowed_hosts` takes the place of
     `OUTBOUND_ALLOWED_HOSTS`, `circuit` that of the host as the name of the breaker, `circuit_policy` that of its
-    usual one. With `cut` an answer of more than `max_bytes` is cut off there, and no failure.
+    usual one. With `cut` an answer of more than `max_bytes` is cut off there, and no failure. With
+    `keeps` a connection is kept for the next such request. It is for what the other side takes twice as once: what was
+    sent over a kept one in the moment in which the other side hung up is sent again, over a new one.
     """
     target = Target.of(url, allowed_hosts)
-    exchange = _Exchange(method, timeout, max_bytes, cut, circuit or f"http:{target.host}", circuit_policy or Policy())
+    name, policy = circuit or f"http:{target.host}", circuit_policy or Policy()
+    exchange = _Exchange(method, timeout, max_bytes, cut, name, policy, keeps)
     sent = _headers(target, headers, json=json)
     body = orjson.dumps(json) if json is not None else data
     is_repeatable = method in _IDEMPOTENT or "idempotency-key" in sent
@@ -125,10 +132,25 @@ class _Guarded:
     line: socket.socket | None = None
     """A second handle on the socket, which stays ours when TLS or the answer takes over the first."""
 
+    opened_at = idle_since = 0.0
+    is_used = False
+    sock: socket.socket | None
+
     def _new_conn(self) -> socket.socket:
         connection = self.target.connect(self.deadline)
         self.line = connection.dup()
+        self.opened_at = time.monotonic()
         return connection
+
+    def is_silent(self) -> bool:
+        """Return whether it is open, and the other side has said nothing unasked, not even goodbye."""
+        return self.line is not None and self.sock is not None and not select.select([self.line], [], [], 0)[0]
+
+    def hang_up(self) -> None:
+        """Close both handles."""
+        self.close()  # type: ignore[attr-defined]  # of the connection that this is mixed into
+        if self.line is not None:
+            self.line.close()
 
 
 class _GuardedHTTPConnection(_Guarded, HTTPConnection):
@@ -141,6 +163,13 @@ class _GuardedHTTPSConnection(_Guarded, HTTPSConnection):
 
 _GuardedConnection = _GuardedHTTPConnection | _GuardedHTTPSConnection
 
+_kept: Final = KeptLines[_GuardedConnection]()
+_HUNG_UP: Final = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+class _Stale(Exception):  # it never leaves this module
+    """A connection that has served before serves no more; nothing of an answer came."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Exchange:
@@ -152,6 +181,7 @@ class _Exchange:
     cut: bool
     circuit: str
     policy: Policy
+    keeps: bool
 
 
 def _send_once(target: Target, exchange: _Exchange, headers: dict[str, str], body: bytes | None) -> Response:
@@ -174,30 +204,61 @@ def _fail_for_the_breaker(response: Response) -> None:
 
 
 def _exchange(target: Target, exchange: _Exchange, headers: dict[str, str], body: bytes | None) -> Response:
-    connection = _connection(target, exchange.timeout)
+    deadline = time.monotonic() + exchange.timeout
+    place = (target.scheme, target.host, target.port, frozenset(target.allowed_hosts), certifi.where())
+    kept = _kept.take(place) if exchange.keeps else None
+    if kept is not None:
+        kept.target = target
+        with suppress(_Stale):
+            return _ask(kept, place, exchange, headers, body, deadline)
+    return _ask(_connection(target, deadline), place, exchange, headers, body, deadline)
+
+
+def _ask(
+    connection: "_GuardedConnection",
+    place: Place,
+    exchange: _Exchange,
+    headers: dict[str, str],
+    body: bytes | None,
+    deadline: float,
+) -> Response:
     # A server that sends one byte every few seconds never runs into a socket's timeout: the clock cuts the line.
-    clock = _Clock(connection, exchange.timeout)
+    connection.timeout = max(0.01, deadline - time.monotonic())
+    clock = _Clock(connection, connection.timeout)
+    answer, is_kept = None, False
     try:
         connection.request(
-            exchange.method, target.path, body=body, headers=headers, preload_content=False, decode_content=False
+            exchange.method,
+            connection.target.path,
+            body=body,
+            headers=headers,
+            preload_content=False,
+            decode_content=False,
         )
         answer = connection.getresponse()
         content = _read(answer, exchange.max_bytes, cut=exchange.cut)
         # A line that was cut looks like the end of an answer that did not say how long it is.
         clock.must_not_have_struck()
+        connection.is_used, is_kept = True, exchange.keeps and len(content) < exchange.max_bytes
         return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, content)
     except (TimeoutError, urllib3.exceptions.TimeoutError):
         raise TimedOut from None
     except (OSError, HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
         clock.must_not_have_struck()
+        if connection.is_used and answer is None and isinstance(error, _HUNG_UP):
+            raise _Stale from error
         raise NoAnswer(f"No answer: {type(error).__name__}.") from error
     finally:
         clock.stop()
-        connection.close()
+        if is_kept and not clock.has_struck and connection.is_silent():
+            _kept.give_back(place, connection)
+        else:
+            connection.hang_up()
 
 
-def _connection(target: Target, timeout: float) -> "_GuardedConnection":
+def _connection(target: Target, deadline: float) -> "_GuardedConnection":
     connection: _GuardedConnection
+    timeout = max(0.01, deadline - time.monotonic())
     if target.scheme == "https":
         connection = _GuardedHTTPSConnection(
             target.host, target.port, timeout=timeout, ssl_context=_trusting(certifi.where())
@@ -205,7 +266,7 @@ def _connection(target: Target, timeout: float) -> "_GuardedConnection":
     else:
         connection = _GuardedHTTPConnection(target.host, target.port, timeout=timeout)
     connection.target = target
-    connection.deadline = time.monotonic() + timeout
+    connection.deadline = deadline
     return connection
 
 
@@ -221,24 +282,22 @@ class _Clock:
     """Cuts the connection's line when the time is over."""
 
     def __init__(self, connection: _GuardedConnection, seconds: float) -> None:
-        self._has_struck = False
+        self.has_struck = False
         self._connection = connection
         self._timer = threading.Timer(seconds, self._strike)
         self._timer.daemon = True
         self._timer.start()
 
     def stop(self) -> None:
-        """Stop the clock and let go of the line."""
+        """Stop the clock: the line is cut no more."""
         self._timer.cancel()
-        if self._connection.line is not None:
-            self._connection.line.close()
 
     def must_not_have_struck(self) -> None:
-        if self._has_struck:
+        if self.has_struck:
             raise TimedOut
 
     def _strike(self) -> None:
-        self._has_struck = True
+        self.has_struck = True
         try:
             if self._connection.line is not None:
                 self._connection.line.shutdown(socket.SHUT_RDWR)

@@ -180,6 +180,7 @@ def _send(letter: _Letter) -> Answer:
             circuit=f"webhook:{letter.claimed.delivery.endpoint_id}",
             circuit_policy=CIRCUIT,
             cut=True,
+            keeps=True,
         )
     except CircuitOpen:
         return Answer(started_at, 0, is_postponed=True, text="failed too often; left alone for a while")
