@@ -95,8 +95,9 @@ def _changed(part: Part, key: str, values: Document, there: Mapping[str, set[str
 
 
 def _deleted(part: Part, wanted: Mapping[str, Document]) -> Iterator[Change]:
-    keys = sorted(document[part.key] for document in part.stored())
-    for key in keys:
+    # What refers to another goes before it, as it comes after it.
+    keys = part.in_order({document[part.key]: document for document in part.stored()})
+    for key in reversed(keys):
         if key not in wanted and key not in part.lasting:
             yield Change(part.name, key, "delete", obstacle=part.obstacle_to_deletion(key))
 

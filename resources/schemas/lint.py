@@ -17,6 +17,7 @@ from resources.schemas.compiled import Schema
 from resources.schemas.keyword_lint import keyword_faults
 from resources.schemas.keywords import ALL
 from resources.schemas.patterns import backtracks
+from resources.schemas.pointers import pointed_at
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 24
@@ -143,17 +144,10 @@ def _written_out(root: dict[str, Any], schema: Any, sizes: dict[int, int], withi
 
 
 def _target(root: dict[str, Any], reference: str) -> Any:
-    """Return what a reference within the document (RFC 6901) points at."""
-    found: Any = root
-    for step in reference.removeprefix("#").split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-            found = found[int(name)]
-        elif isinstance(found, dict) and name in found:
-            found = found[name]
-        else:
-            raise _refused("schema", "dangling_reference", f"{reference[:100]} points at nothing.")
-    return found
+    try:
+        return pointed_at(root, reference)
+    except LookupError:
+        raise _refused("schema", "dangling_reference", f"{reference[:100]} points at nothing.") from None
 
 
 def _depth(value: Any, level: int = 0) -> int:

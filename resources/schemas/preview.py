@@ -8,6 +8,7 @@ from typing import Any, Final
 from core.errors import Detail, ValidationFailed
 from resources.schemas.compiled import Schema
 from resources.schemas.keywords import ALL, REFERENCE
+from resources.schemas.pointers import pointed_at
 
 MOST_FIELDS: Final = 200
 MOST_VALUES: Final = 2_000
@@ -87,7 +88,7 @@ def _whole(root: dict[str, Any], schema: Any) -> dict[str, Any]:
     if not isinstance(schema, dict):
         return {}
     whole: dict[str, Any] = {}
-    parts = [_target(root, schema["$ref"])] if "$ref" in schema else []
+    parts = [pointed_at(root, schema["$ref"])] if "$ref" in schema else []
     parts += [*schema.get("allOf", ()), *schema.get("anyOf", ())[:1], *schema.get("oneOf", ())[:1]]
     for part in parts:
         _merge(whole, _whole(root, part))
@@ -103,14 +104,6 @@ def _merge(whole: dict[str, Any], part: dict[str, Any]) -> None:
             whole[name] = [*whole.get(name, ()), *value]
         else:
             whole[name] = value
-
-
-def _target(root: dict[str, Any], reference: str) -> Any:
-    found: Any = root
-    for step in reference.removeprefix("#").split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        found = found[int(name)] if isinstance(found, list) else found[name]
-    return found
 
 
 def _type_of(schema: dict[str, Any]) -> str:

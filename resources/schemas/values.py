@@ -10,6 +10,8 @@ from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
 
+from resources.schemas.pointers import pointed_at
+
 LONGEST_TEXT: Final = 200
 """How long a text in a query may be; an index keeps the first 300 characters, so that it can tell them all apart."""
 
@@ -107,11 +109,7 @@ def _resolved(root: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
     reference = schema.get("$ref")
     if not isinstance(reference, str):
         return schema
-    target: Any = root
-    for step in reference.removeprefix("#").split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        target = target[int(name)] if isinstance(target, list) else target.get(name, {})
-    return {**_resolved(root, target), **schema}
+    return {**_resolved(root, pointed_at(root, reference)), **schema}
 
 
 def _kind(schema: Mapping[str, Any]) -> Kind:

@@ -94,7 +94,10 @@ def change_type(
 
 @atomic
 def delete_type(*, actor: Caller, key: str, precondition: Precondition = no_precondition) -> None:
-    """Delete a type that no resource has, not even in the bin; raises `NotFound` or `Conflict`."""
+    """Delete a type that no resource has, not even in the bin, and no other type's schema names.
+
+    Raises `NotFound` or `Conflict`.
+    """
     _require_admin(actor)
     # Locked against new references too, so that what is counted here is all there is.
     kind = ResourceType.objects.select_for_update().filter(key=key).first()
@@ -107,9 +110,17 @@ def delete_type(*, actor: Caller, key: str, precondition: Precondition = no_prec
     binned = Resource.all_objects.dead().filter(type_id=key).count()
     if live or binned:
         raise Conflict(f"This type is in use: {live} resource(s) have it, and {binned} in the bin.")
+    if naming := types_that_name(key):
+        raise Conflict(f"This type is in use: the schema of {', '.join(naming[:10])} refers to it.")
     forget_indexes(kind, actor=actor)
     publish("resource_type.deleted", subject=kind, actor=actor, data={"before": {"key": key, "name": kind.name}})
     kind.delete()
+
+
+def types_that_name(key: str) -> list[str]:
+    """Return the keys of the other types whose schemas refer to this one."""
+    kinds = ResourceType.objects.exclude(key=key).order_by("key").values_list("key", "schema")
+    return [other for other, schema in kinds if any(one.type == key for one in Keywords.of(schema).references)]
 
 
 def _require_admin(actor: Caller) -> None:

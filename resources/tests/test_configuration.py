@@ -224,6 +224,17 @@ def test_nothing_is_deleted_unless_it_is_asked_for(house: None, tmp_path: Path) 
     assert set(Role.objects.values_list("name", flat=True)) == {"user", "moderator", "admin"}
 
 
+def test_what_refers_to_another_is_deleted_before_it(house: None, tmp_path: Path) -> None:
+    run("config_export", "--to", tmp_path)
+    schema = {"type": "object", "properties": {"bill": {"type": "string", "x-ref": "invoice"}}}
+    create_type("payment", schema=schema)
+
+    (tmp_path / "types" / "invoice.json").unlink()
+    run("config_apply", tmp_path, "--prune", "--apply")
+
+    assert set(ResourceType.objects.values_list("key", flat=True)) == {"item"}
+
+
 def test_it_is_all_or_nothing(house: None, owner: User, tmp_path: Path, events: Events) -> None:
     create_resource(owner, type_id="invoice", status="draft", data={"total": 1.0})
     run("config_export", "--to", tmp_path)

@@ -55,6 +55,7 @@ def doubling(levels: int) -> dict[str, Any]:
         (with_property({"$ref": "https://example.com/x"}), ("schema.properties.x.$ref", "remote_reference")),
         (with_property({"$ref": "file:///etc/passwd"}), ("schema.properties.x.$ref", "remote_reference")),
         (with_property({"$ref": "#/$defs/none"}), ("schema", "dangling_reference")),
+        (with_property({"$ref": "#/$defs/a%2Fb"}, **{"$defs": {"a/b": {}}}), ("schema", "dangling_reference")),
         (with_property({"$ref": "#"}), ("schema", "recursive_reference")),
         (
             with_property({"$ref": "#/$defs/a"}, **{"$defs": {"a": {"$ref": "#/$defs/a"}}}),
@@ -98,6 +99,7 @@ def test_a_schema_is_so_deep_at_most() -> None:
         doubling(8),
         with_property({"$ref": "#/$defs/money"}, **{"$defs": {"money": {"type": "number", "multipleOf": 0.01}}}),
         with_property({"type": "string", "format": "date", "title": "Day", "examples": ["2026-11-21"]}),
+        with_property({"$ref": "#/$defs/net%20price%25"}, **{"$defs": {"net price%": {"type": "number"}}}),
     ],
     ids=str,
 )

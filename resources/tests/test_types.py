@@ -180,6 +180,20 @@ def test_a_type_with_resources_is_not_deleted(
     assert not ResourceType.objects.filter(key="invoice").exists()
 
 
+def test_a_type_that_another_one_names_is_not_deleted(staff: Client, invoice: dict[str, Any]) -> None:
+    schema = {"type": "object", "properties": {"bill": {"type": "string", "x-ref": "invoice"}}}
+    itself = {"type": "object", "properties": {"part_of": {"type": "string", "x-ref": "payment"}}}
+    staff.post(PATH, {"key": "payment", "name": "Payment", "schema": schema})
+
+    refused = staff.delete(f"{PATH}/invoice")
+    changed = staff.patch(f"{PATH}/payment", {"schema": itself})
+
+    assert refused.status_code == 409
+    assert refused.json()["error"]["message"] == "This type is in use: the schema of payment refers to it."
+    assert changed.status_code == 200
+    assert [staff.delete(f"{PATH}/{key}").status_code for key in ("invoice", "payment")] == [204, 204]
+
+
 def test_the_item_stays_what_it_is(staff: Client) -> None:
     answers = [
         staff.delete(f"{PATH}/item"),
