@@ -88,6 +88,7 @@ FORGET_LOOKS = "DROP FUNCTION nook_looks_as_ever(uuid, uuid, text, timestamptz, 
 
 class Migration(migrations.Migration):
     dependencies = [
+        ("accounts", "0006_avatars"),
         ("resources", "0022_words_cost_less"),
     ]
 
