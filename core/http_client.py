@@ -144,7 +144,12 @@ class _Guarded:
 
     def is_silent(self) -> bool:
         """Return whether it is open, and the other side has said nothing unasked, not even goodbye."""
-        return self.line is not None and self.sock is not None and not select.select([self.line], [], [], 0)[0]
+        if self.line is None or self.sock is None:
+            return False
+        # `select` would take no descriptor above 1,023.
+        watch = select.poll()
+        watch.register(self.line, select.POLLIN)
+        return not watch.poll(0)
 
     def hang_up(self) -> None:
         """Close both handles."""
