@@ -27,6 +27,8 @@ _STATUS: Final = {"create": 201, "delete": 204}
 class CreateInput(NewResourceInput):
     """A resource to be made."""
 
+    ignored_fields = frozenset()
+
     op = serializers.CharField()
 
 

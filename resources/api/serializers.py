@@ -51,8 +51,6 @@ class ContentInput(StrictSerializer):
 class NewResourceInput(ContentInput):
     """What a new resource is made of."""
 
-    ignored_fields = frozenset()
-
     type = serializers.RegexField(r"^[a-z][a-z0-9_-]{0,49}$", required=False)
 
 

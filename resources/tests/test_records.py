@@ -125,7 +125,6 @@ def test_creating_writes_a_version_and_an_event_in_one_transaction(client: Clien
         ({"name": "a", "external_id": "x" * 201}, "external_id", "max_length"),
         ({"name": "a", "type": "nothing"}, "type", "does_not_exist"),
         ({"name": "a", "type": "No such"}, "type", "invalid"),
-        ({"name": "a", "owner": "me"}, "owner", "unknown_field"),
         ({"name": "a", "colour": "red"}, "colour", "unknown_field"),
     ],
 )
@@ -138,6 +137,20 @@ def test_a_wrong_body_is_refused_and_nothing_is_written(
     assert response.json()["error"]["code"] == "VALIDATION_ERROR"
     assert [(detail["field"], detail["code"]) for detail in response.json()["error"]["details"]] == [(field, code)]
     assert nothing_was_written()
+
+
+def test_what_was_read_is_created_anew_as_ones_own(
+    client: Client, client_of: Callable[[User], Client], stranger: User
+) -> None:
+    theirs = client_of(stranger).post(PATH, {"name": "a", "tags": ["b"], "visibility": "public"}).json()["data"]
+
+    made = client.post(PATH, {**theirs, "status": "paid", "version": 7, "access": "admin"})
+
+    ours = made.json()["data"]
+    assert made.status_code == 201
+    assert (ours["name"], ours["tags"], ours["visibility"]) == ("a", ["b"], "public")
+    assert (ours["owner"]["id"] == theirs["owner"]["id"], ours["id"] == theirs["id"]) == (False, False)
+    assert (ours["status"], ours["version"], ours["access"]) == ("active", 1, "owner")
 
 
 def test_a_nul_character_is_refused(client: Client) -> None:
