@@ -15,7 +15,7 @@ IDLE_SECONDS: Final = 3.0
 LONGEST_AGE: Final = 60.0
 """For how many seconds a connection is used: a name that leads to another machine by now is asked for again."""
 
-MOST_OF_A_PLACE: Final = 4
+MOST_OF_A_PLACE: Final = 16
 MOST: Final = 64
 
 Place = tuple[str, str, int, frozenset[str], str]

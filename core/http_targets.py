@@ -100,6 +100,8 @@ class Target:
         for family, address in self.addresses(deadline - time.monotonic()):
             connection = socket.socket(family, socket.SOCK_STREAM)
             try:
+                # A body goes out behind its head at once, and not when the other side has said that the head came.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.settimeout(max(0.01, deadline - time.monotonic()))
                 connection.connect(address)
             except OSError:

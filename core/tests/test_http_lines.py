@@ -34,6 +34,7 @@ class Host(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Host
 
     def setup(self) -> None:
@@ -107,6 +108,18 @@ def test_one_connection_serves_request_after_request(host: Host) -> None:
     answers = [host.told(body).body for body in (b"1", b"2", b"3")]
 
     assert (answers, host.bodies, host.opened) == ([b"ok"] * 3, [b"1", b"2", b"3"], 1)
+
+
+def test_a_body_does_not_wait_for_word_of_its_head(host: Host) -> None:
+    took = []
+    for number in range(10):
+        started = time.monotonic()
+        host.told(b"%d" % number)
+        took.append(time.monotonic() - started)
+
+    # The other side says so after 40 ms.
+    assert min(took[1:]) < 0.03
+    assert host.opened == 1
 
 
 def test_who_does_not_ask_for_it_has_one_of_their_own(host: Host) -> None:
