@@ -6,6 +6,7 @@ so that two jobs for two changes agree.
 """
 
 import time
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -79,14 +80,16 @@ def _next_part(work: Work, part: str) -> Done | None:
         # What they write by the schema before is not there yet to be looked at.
         time.sleep(followings.PAUSE_SECONDS)
         return None
-    again = str(_identifier_at(work.parameters["since"]))
-    work.checkpoint |= {"part": _RECORDS, "after": again, "again": True}
+    work.checkpoint |= {"part": _RECORDS, "after": str(_FIRST), "again": True}
     return None
 
 
 def _records(key: str, keywords: Keywords, after: UUID, work: Work) -> UUID | None:
     """Seal and index the next records, locked; return the last of them, or None where there are no more."""
     rows = Resource.all_objects.filter(type__key=key, id__gt=after).order_by("id")
+    if work.checkpoint.get("again"):
+        # Somebody who had looked at the type before may have written an old record after the first pass came by.
+        rows = rows.filter(updated_at__gte=datetime.fromtimestamp(work.parameters["since"] / 1000, UTC))
     found = _locked(rows.values_list("id", "id", "data", "deleted_at"))
     store_sealed(STORE_DATA, [row[:3] for row in found], keywords.encrypted)
     live = [(row_id, data) for row_id, _, data, deleted_at in found if deleted_at is None]

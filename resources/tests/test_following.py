@@ -1,8 +1,9 @@
 """A schema changed over many records: it holds at once, and a job brings the records after."""
 
+import time
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, connections, transaction
@@ -208,6 +209,36 @@ def test_the_first_version_of_who_was_writing_in_that_moment_is_sealed_too(monke
     assert in_clear() == (0, 0)
     (first,) = ResourceVersion.objects.filter(resource_id=row_id)
     assert opened(first.snapshot["data"], row_id) == {"iban": "DE1"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("transactional_db")
+def test_an_old_record_that_was_being_changed_in_that_moment_is_sealed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "AT_ONCE", 0)
+    create_type("patient", schema=PLAIN)
+    old = UUID(int=int(time.time() - 86_400) * 1000 << 80)
+    resource = Resource(id=old, owner=create_user(), type_id="patient", name="one", data={"iban": "DE0"})
+    Resource.objects.bulk_create([resource])
+    other = connections.create_connection("default")
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT schema FROM resource_types WHERE key = 'patient'")
+            change_type(actor=SYSTEM, key="patient", changes={"schema": schema(iban={"x-encrypted": True})})
+            work = Work(uuid4(), None, dict(Job.objects.get(kind=KIND).parameters), {})
+            ended = [_followed(work) for _ in range(6)]
+            assert (ended, in_clear()) == ([None] * 6, (0, 0))
+            cursor.execute("UPDATE resources SET data = %s WHERE id = %s", ['{"iban": "DE1"}', old])
+            cursor.execute("COMMIT")
+    finally:
+        other.close()
+    assert in_clear() == (1, 0)
+
+    while _followed(work) is None:
+        pass
+
+    assert in_clear() == (0, 0)
+    assert opened(Resource.objects.get().data, old) == {"iban": "DE1"}
 
 
 def _go_through(work: Work, part: str) -> None:
