@@ -105,7 +105,7 @@ class QueriedType:
 
     def is_small(self) -> bool:
         """Return whether every resource of the type may be looked at."""
-        row = _count_statement().fetch({"type": self.key})
+        row = _count_statement(SMALL + 1).fetch({"type": self.key})
         return row is not None and int(row[0] or 0) <= SMALL
 
     def _is_closed(self, path: tuple[str, ...], caller: Caller) -> bool:
@@ -306,8 +306,9 @@ def _type_statement() -> Statement:
     return Statement(template, kinds=Fragment.of(columns))
 
 
-@lru_cache(maxsize=1)
-def _count_statement() -> Statement:
+@lru_cache(maxsize=4)
+def _count_statement(most: int) -> Statement:
+    """Return the statement that counts the live resources of a type, so many at most."""
     rows = Resource.objects.filter(type_id=Slot("type", TextField())).order_by().values_list("id")
-    limit = Fragment(str(SMALL + 1))
+    limit = Fragment(str(most))
     return Statement("SELECT count(*) FROM ({rows} LIMIT {limit}) AS rows", rows=Fragment.of(rows), limit=limit)
